@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_CONF_H
+#define XTR_CONF_H
+
+/*
+ * conf.h - xtrd's configuration as the rest of the program sees it: checked,
+ * with all defaults, constant.  Manual: xtrd.conf(5).
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/addr.h"
+#include "common/auth.h"
+#include "common/conf_read.h"
+#include "common/err.h"
+
+/* site.rlocs[] */
+struct conf_rloc {
+	struct addr address;
+	const char *interface;	    /* NULL: whatever the routes say */
+	int64_t priority, weight;   /* defaults 1, 100 */
+	int64_t mpriority, mweight; /* defaults 255, 0 */
+	struct conf_pos pos;
+};
+
+struct conf_site {
+	const char *name;
+	struct conf_list rlocs; /* struct conf_rloc */
+	uint8_t xtr_id[16];	/* default: derived from the lowest RLOC */
+	bool has_xtr_id;
+	int64_t site_id;
+	struct conf_pos pos;
+};
+
+/* A key as most sections name it: key-id, key-file, algorithm. */
+struct conf_key {
+	int64_t key_id; /* 0..255 */
+	struct conf_secret secret;
+	uint8_t algorithm;   /* default hmac-sha256-128 */
+	int64_t auth_length; /* 0, or 32 for old peers */
+	bool replay_check;   /* default true */
+	struct auth_key key; /* made of the above by conf_check */
+};
+
+/* mapping-systems[].map-servers[] */
+struct conf_map_server_peer {
+	struct addr address;
+	struct conf_key key;
+	bool proxy_reply; /* ask the Map-Server to answer; default false */
+	struct conf_pos pos;
+};
+
+/* mapping-systems[] */
+struct conf_mapping_system {
+	const char *name;
+	struct conf_list map_servers;	/* struct conf_map_server_peer */
+	struct conf_list map_resolvers; /* struct addr */
+	struct conf_pos pos;
+};
+
+/* eids[]: static mappings */
+struct conf_eid {
+	struct eid prefix; /* with instance-id */
+	int64_t instance_id;
+	const char *mapping_system;
+	const struct conf_mapping_system *system; /* resolved */
+	int64_t ttl_min; /* Record TTL, minutes; default 1440 */
+	int64_t map_version;
+	struct conf_pos pos;
+};
+
+/* mobility.prefixes[] */
+struct conf_mobile_prefix {
+	struct eid prefix;
+	int64_t instance_id;
+	const char *segment; /* interface of the VM segment */
+	struct addr gateway; /* on the segment, /32 or /128 */
+	struct addr mac;     /* of the gateway; AFI_NONE: the interface's own */
+	const char
+	    *mapping_system; /* default: the one of the covering eids[] */
+	const struct conf_mapping_system *system;
+	struct conf_list static_hosts; /* struct addr: hosts that never move */
+	struct conf_pos pos;
+};
+
+/* mobility.hypervisors[] */
+struct conf_hypervisor {
+	const char *name;
+	uint8_t host_id[16];
+	struct conf_list addresses; /* struct addr: allowed sources */
+	struct conf_key key;
+	int64_t instance_id;
+	struct conf_list prefixes; /* struct eid it may speak for */
+	struct conf_pos pos;
+};
+
+/* mobility.sites[].xtrs[] */
+struct conf_site_xtr {
+	struct addr rloc;
+	int64_t priority,
+	    weight;	    /* default 1, 100: in the shared locator set */
+	uint8_t xtr_id[16]; /* default: derived from 'rloc' like our own */
+	bool has_xtr_id;
+	struct conf_list rlocs; /* struct addr: further RLOCs of this xTR */
+	struct conf_pos pos;
+};
+
+/* mobility.sites[]: the other sites */
+struct conf_other_site {
+	const char *name;
+	struct conf_list xtrs;	   /* struct conf_site_xtr */
+	struct conf_list prefixes; /* struct eid */
+	int64_t instance_id;
+	struct conf_key key;
+	struct conf_pos pos;
+};
+
+enum conf_cpm_mode { CONF_CPM_PRIORITY, CONF_CPM_REPLACE };
+
+struct conf_mobility {
+	struct conf_list prefixes;    /* struct conf_mobile_prefix */
+	struct conf_list hypervisors; /* struct conf_hypervisor */
+	struct conf_list sites;	      /* struct conf_other_site */
+	int mode;		      /* enum conf_cpm_mode */
+	int64_t cpm_subtype;
+	int64_t away_time_s;	 /* default 15 min */
+	int64_t arriving_time_s; /* default 15 min */
+	int64_t ttl_min;	 /* Record TTL of a dynamic EID, default 15 */
+	bool proxy_reply;	 /* P of dynamic EIDs, default false */
+	int64_t hold_max_s;	 /* default 30 */
+	int64_t future_max_s;	 /* bound ahead of the clock, default 24 h */
+	int64_t memory_s;	 /* generation of an absent EID, default 24 h */
+	int64_t contest_wait_ms; /* default 3000 */
+	int64_t verify_ms;	 /* default 3000 */
+	int64_t eids_max;	 /* default 65536 */
+	int64_t requesters_max;	 /* per EID, default 1024 */
+	int64_t requester_age_s; /* default 24 h */
+	int64_t cpm_rate;	 /* per sender and second, default 2000 */
+	int64_t cpm_burst;	 /* default 4096 */
+	struct conf_pos pos;
+};
+
+enum conf_dataplane_kind { CONF_DP_TUN, CONF_DP_NONE };
+
+struct conf_dataplane {
+	int kind;	    /* enum conf_dataplane_kind; default tun */
+	const char *device; /* default lisp0 */
+	int64_t mtu;   /* of 'device', default 1464 - 20 = 1444 (IPv6 outer) */
+	int64_t table; /* routing table of what we install; default main 254 */
+};
+
+/* map-server.sites[].prefixes[] */
+struct conf_ms_prefix {
+	struct eid prefix;
+	int64_t instance_id;
+	bool more_specifics; /* accept-more-specifics */
+	bool mobile;	     /* negative answers: Send-Map-Request */
+	struct conf_pos pos;
+};
+
+/* map-server.sites[] */
+struct conf_ms_site {
+	const char *name;
+	struct conf_key key;
+	struct conf_list sources;  /* struct addr; empty: any */
+	struct conf_list prefixes; /* struct conf_ms_prefix */
+	struct conf_pos pos;
+};
+
+struct conf_map_server {
+	bool enabled;		   /* section present */
+	struct conf_list sites;	   /* struct conf_ms_site */
+	int64_t registrations_max; /* default 1048576 */
+	int64_t locators_max;	   /* per record, default 32 */
+	struct conf_pos pos;
+};
+
+/* map-resolver: answers from the own Map-Server, forwards the rest */
+struct conf_map_resolver {
+	bool enabled;
+	struct conf_list forward_to; /* struct addr: Map-Servers of others */
+	struct conf_pos pos;
+};
+
+struct conf_itr {
+	int64_t cache_max;	     /* default 65536 */
+	int64_t pending_max;	     /* lookups, default 4096 */
+	int64_t queue_packets;	     /* per pending lookup, default 8 */
+	struct conf_list proxy_itrs; /* struct addr: PITRs in every audience */
+};
+
+struct conf_control {
+	const char *socket; /* default /run/xtrd/xtrd.sock */
+	const char *group;  /* NULL: root's */
+};
+
+struct conf_state {
+	const char *directory; /* default /var/lib/xtrd */
+	int64_t size_mib;      /* of the LMDB map, default 1024 */
+};
+
+struct xtr_conf {
+	struct conf_site site;
+	struct conf_list mapping_systems; /* struct conf_mapping_system */
+	struct conf_list eids;		  /* struct conf_eid */
+	struct conf_mobility mobility;
+	struct conf_dataplane dataplane;
+	struct conf_map_server map_server;
+	struct conf_map_resolver map_resolver;
+	struct conf_itr itr;
+	struct conf_control control;
+	struct conf_state state;
+	struct conf_list listen; /* struct addr: default 0.0.0.0 and :: */
+	struct conf_doc *doc;	 /* owns everything above */
+};
+
+/*
+ * Reads and checks 'path'.  NULL after any error, all of them on 'errors' as
+ * file:line:col lines.  Free with xtr_conf_free().
+ */
+struct xtr_conf *xtr_conf_load(const char *path, FILE *errors);
+void xtr_conf_free(struct xtr_conf *); /* accepts NULL */
+/* The configuration with all defaults, as YAML that loads again. */
+void xtr_conf_print(FILE *, const struct xtr_conf *);
+
+/* Element 'i' of a list of 'type'. */
+#define conf_at(list, type, i) (&((const type *)(list).items)[i])
+
+/*
+ * The xTR-ID of an xTR without a configured one: made of its lowest RLOC, so
+ * that both ends of a pair of sites derive the same 16 octets.
+ */
+void xtr_id_derive(const struct addr *rloc, uint8_t out[16]);
+
+/* Longest mobile prefix that covers 'eid', or NULL. */
+const struct conf_mobile_prefix *
+conf_mobile_find(const struct xtr_conf *, const struct eid *eid);
+
+#endif
