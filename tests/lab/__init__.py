@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The laboratory: networks, guests and daemons on one machine.
+
+net       namespaces, links, processes, and their complete removal
+topology  the two data centres, the client sites and the Map-Server
+daemons   configuration, keys, start and questions for xtrd and vmagent
+guest     kernel, initramfs and the probe for KVM
+virt      two libvirtd and the domain that migrates
+probes    the C programs that send, echo-check and watch
+demo      all of it at once: `make demo`
+
+Put the directory `tests` in front of sys.path and `from lab import net`.
+"""
