@@ -187,7 +187,12 @@ struct conf_itr {
 	int64_t cache_max;	     /* default 65536 */
 	int64_t pending_max;	     /* lookups, default 4096 */
 	int64_t queue_packets;	     /* per pending lookup, default 8 */
-	struct conf_list proxy_itrs; /* struct addr: PITRs in every audience */
+	struct conf_list proxy_itrs;  /* struct addr: PITRs in every audience */
+	/* struct eid: remote EID space whose routes go to the LISP device.
+	 * Empty: everything that comes from an EID of ours (a policy rule). */
+	struct conf_list eid_space;
+	bool natively_forward; /* obey action Natively-Forward; default false:
+				* unreachable, so that no EID leaks */
 };
 
 struct conf_control {

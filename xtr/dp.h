@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_DP_H
+#define XTR_DP_H
+
+/*
+ * dp.h - the data plane behind one ops table.  Implementations: dp_tun.c
+ * (user space), dp_none.c (no data plane).
+ *
+ * The map-cache and the mapping database stay the truth; an implementation that
+ * caches decisions hears of every change through mapping_changed/eid_changed
+ * and looks the new state up.
+ */
+#include "common/addr.h"
+#include "common/err.h"
+#include "xtr/xtr.h"
+
+struct dp_ops {
+	const char *name;
+	/* Device, routes, sockets.  ERR_IO after logging why. */
+	enum err (*start)(struct xtr *, struct dp **out);
+	/* The process ends: device and routes stay, so that nothing leaks. */
+	void (*stop)(struct dp *);
+	/*
+	 * Sends 'len' octets of LISP header and inner packet from 'source' to
+	 * 'rloc' port 4341; 'sport' carries the flow's entropy; 'ttl' and 'tos'
+	 * go into the outer header, DF is set.
+	 */
+	enum err (*encapsulate)(struct dp *, const struct addr *source,
+	    const struct addr *rloc, uint16_t sport, uint8_t ttl, uint8_t tos,
+	    const uint8_t *payload, size_t len);
+	/* Hands an IP packet to the kernel, as received on the device. */
+	enum err (*deliver)(struct dp *, const uint8_t *packet, size_t len);
+	/* NULL where nothing is cached. */
+	void (*mapping_changed)(struct dp *, const struct eid *);
+	void (*eid_changed)(struct dp *, const struct eid *);
+};
+
+struct dp {
+	const struct dp_ops *ops;
+	/* The implementation's own part follows in its struct. */
+};
+
+extern const struct dp_ops dp_tun, dp_none;
+
+static inline void
+dp_mapping_changed(struct xtr *x, const struct eid *eid)
+{
+	if (x->dp && x->dp->ops->mapping_changed)
+		x->dp->ops->mapping_changed(x->dp, eid);
+}
+
+static inline void
+dp_eid_changed(struct xtr *x, const struct eid *eid)
+{
+	if (x->dp && x->dp->ops->eid_changed)
+		x->dp->ops->eid_changed(x->dp, eid);
+}
+
+/* Removes device, routes, rules that xtrd left behind (xtrd --cleanup). */
+enum err dp_cleanup(const struct xtr_conf *) MUST_USE;
+
+#endif

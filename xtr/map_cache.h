@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_MAP_CACHE_H
+#define XTR_MAP_CACHE_H
+
+/*
+ * map_cache.h - mappings learned from Map-Replies, and their expiry.
+ *
+ * Key: EID prefix with instance-ID, longest match.  Owner: this table.  Bound:
+ * conf->itr.cache_max; at the bound the least recently used entry goes, so a
+ * scan from inside the site costs old entries, not memory.  Expiry by one heap
+ * timer; an entry used in the last minute asks for its refresh at 90 % of its
+ * TTL through 'itr_refresh'.  A snapshot is in the store.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/clock.h"
+#include "common/msg.h"
+#include "xtr/xtr.h"
+
+struct cache_locator {
+	struct addr rloc;
+	uint8_t priority, weight;
+	bool reachable; /* R bit, and not known to be down */
+};
+
+struct map_cache_entry {
+	struct eid eid;
+	uint8_t action;	  /* enum lisp_action, when n_locators is 0 */
+	uint32_t ttl_min; /* as received, clamped */
+	struct mono expires;
+	struct mono used; /* last packet */
+	uint64_t packets, bytes;
+	unsigned n_locators; /* IPv4 and IPv6 ones, in the record's order */
+	struct cache_locator *locators;
+};
+
+struct map_cache *map_cache_new(struct xtr *);
+void map_cache_free(struct map_cache *); /* accepts NULL */
+
+/*
+ * Stores 'm' (EID 'eid'), replacing an equal prefix.  TTL 0 removes it,
+ * LISP_TTL_LOCAL means TTL_LOCAL_MIN, more than TTL_MAX_MIN is clamped; a less
+ * specific one takes the earliest expiry of the more-specifics under it
+ * (RFC 9301 5.5).  LCAF locators are left out.  Copies.  ERR_NOMEM.
+ */
+enum err map_cache_store(
+    struct xtr *, const struct eid *eid, const struct mapping *m) MUST_USE;
+void map_cache_remove(struct xtr *, const struct eid *);
+/* Removes every entry strictly inside 'eid' (RFC 9301 5.5, refresh). */
+void map_cache_remove_under(struct xtr *, const struct eid *eid);
+
+/* Longest match / exact; NULL.  Borrowed until the next turn of the loop. */
+struct map_cache_entry *
+map_cache_match(const struct map_cache *, const struct eid *);
+struct map_cache_entry *
+map_cache_find(const struct map_cache *, const struct eid *);
+
+/*
+ * The locator for a flow: best priority among reachable ones of the families
+ * we have an RLOC of, weight by 'hash' with rendezvous hashing (a lost locator
+ * moves only its own flows); RFC 9300 9, 12.  NULL if none is usable.
+ */
+const struct cache_locator *map_cache_pick(
+    const struct xtr *, const struct map_cache_entry *, uint32_t hash);
+
+void map_cache_walk(const struct map_cache *,
+    bool (*fn)(void *arg, struct map_cache_entry *), void *arg);
+size_t map_cache_count(const struct map_cache *);
+
+#endif

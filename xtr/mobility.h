@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_MOBILITY_H
+#define XTR_MOBILITY_H
+
+/*
+ * mobility.h - the handover at the xTR: CPM in, decision, actions.
+ * docs/cpm.md 4 to 6.
+ */
+#include "common/cpm.h"
+#include "common/msg.h"
+#include "xtr/eids.h"
+#include "xtr/xtr.h"
+
+struct mobility *mobility_new(struct xtr *);
+void mobility_free(struct mobility *); /* accepts NULL */
+/* Reads the store, resumes what was unfinished (docs/cpm.md 6.12). */
+void mobility_start(struct xtr *);
+
+/* Type 15: authenticates, checks replay and authority, decides, acks. */
+enum err mobility_on_datagram(struct xtr *, const struct datagram *);
+
+/* From register.c: first valid Map-Notify for the record of 'eid'. */
+void mobility_on_registered(
+    struct xtr *, const struct eid *, const struct addr *map_server);
+/* From register.c: unsolicited Map-Notify about an EID of ours or away. */
+void mobility_on_map_notify(
+    struct xtr *, const struct eid *, const struct mapping *);
+
+/* From forward.c: data for 'e' was decapsulated from 'rloc'. */
+void mobility_on_data(struct xtr *, struct eid_entry *e,
+    const struct addr *rloc, const struct eid *source);
+
+/*
+ * xtrctl move EID --to-here (docs/cpm.md 6.11).  '*error' is a sentence on
+ * failure.
+ */
+enum err mobility_move_here(
+    struct xtr *, const struct eid *, const char **error) MUST_USE;
+
+#endif

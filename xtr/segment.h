@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_SEGMENT_H
+#define XTR_SEGMENT_H
+
+/*
+ * segment.h - the VM segment, where the xTR is the gateway: same address and
+ * MAC in every site, a host route and a neighbour per local EID, proxy ARP and
+ * ND for EIDs that are elsewhere, announcements when one comes or goes.
+ * docs/cpm.md 6.1, 6.4.
+ *
+ * Announcements in flight: one series of three per EID, bounded by the EIDs.
+ */
+#include "xtr/eids.h"
+#include "xtr/xtr.h"
+
+/* Gateway address and MAC, sysctls, route of the prefix to the LISP device. */
+enum err segments_start(struct xtr *) MUST_USE;
+void segments_stop(struct xtr *);
+
+/*
+ * The EID lives on its segment: host route, neighbour entry with e->mac (stale,
+ * then probed), three announcements "EID is-at e->mac" with the xTR's own
+ * Ethernet source at 0, 100, 500 ms.  Without e->mac neither neighbour nor
+ * announcement.
+ */
+void segment_eid_here(struct xtr *, const struct eid_entry *e);
+/* It left: route and neighbour removed, "EID is-at gateway MAC" announced. */
+void segment_eid_left(struct xtr *, const struct eid_entry *e);
+/* Only removes (withdrawn): nothing is announced. */
+void segment_eid_gone(struct xtr *, const struct eid_entry *e);
+
+/* After a restart: host routes of EIDs that are not local any more go. */
+void segments_reconcile(struct xtr *);
+
+/* Rows for 'show interfaces' are made by ctl.c from the configuration and: */
+struct segment_row {
+	const char *segment;
+	struct eid prefix;
+	struct addr gateway, mac;
+	bool up;
+	unsigned local_eids;
+};
+void segments_walk(const struct xtr *,
+    bool (*fn)(void *arg, const struct segment_row *), void *arg);
+
+#endif

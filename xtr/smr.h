@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_SMR_H
+#define XTR_SMR_H
+
+/*
+ * smr.h - Solicit-Map-Request out: tells ITRs that a mapping changed, until
+ * they ask again.  RFC 9301 6.1, docs/cpm.md 6.10.
+ *
+ * Key: (EID, RLOC of the ITR).  Owner: this table.  Bound: SMR_QUEUE_MAX; what
+ * comes beyond is counted and not sent.  Rate: a token bucket of SMR_BURST per
+ * key, one per SMR_INTERVAL_S, and SMR_TOTAL_PER_S in all.
+ */
+#include "common/msg.h"
+#include "xtr/eids.h"
+#include "xtr/xtr.h"
+
+#define SMR_QUEUE_MAX 131072
+#define SMR_TOTAL_PER_S 20000
+
+struct smrs *smrs_new(struct xtr *);
+void smrs_free(struct smrs *); /* accepts NULL */
+
+/*
+ * The EID was committed here (or withdrawn): audience = its requesters,
+ * configured proxy ITRs.  Nothing leaves before smr_release().
+ */
+void smr_commit(struct xtr *, const struct eid_entry *);
+/*
+ * Adds one ITR (handed over, or RLOC serving a peer).  'through_old': it is
+ * known to send through the old site and waits for smr_release_drained().
+ */
+void smr_add(struct xtr *, const struct eid *, const struct addr *rloc,
+    const struct eid *source, bool confirmed, bool through_old);
+/* First Map-Notify, or SMR_WAIT_NOTIFY_MS over: the default ones may go. */
+void smr_release(struct xtr *, const struct eid *);
+/* The old site has drained: those that waited for it may go, too. */
+void smr_release_drained(struct xtr *, const struct eid *);
+/* A newer state of the EID: forgets everything queued for it. */
+void smr_cancel(struct xtr *, const struct eid *);
+
+/* 'rloc' asked for the EID or sent data for it: it has converged. */
+void
+smr_on_converged(struct xtr *, const struct eid *, const struct addr *rloc);
+
+/* One SMR to the sender of a late packet (away), <= 1 per 3 s. */
+void smr_late_sender(struct xtr *, const struct eid_entry *,
+    const struct addr *rloc, const struct eid *source);
+
+/* An SMR received: Source-EID and record EID go to itr_on_smr(). */
+enum err smr_on_map_request(
+    struct xtr *, const struct datagram *, const struct map_request *);
+
+#endif
