@@ -107,7 +107,7 @@ class Process:
         self.lab, self.name, self.popen, self.log = lab, name, popen, log
         self.pid = pid or popen.pid
         self.started = start_time(self.pid)
-        lab._note("procs", f"{self.pid} {self.started} {name}")
+        lab.note_process(self.pid, name)
 
     def alive(self):
         self.popen.poll()
@@ -280,11 +280,15 @@ class Lab:
             if self.keep:
                 self._note("kept", "yes")
             else:
-                _remove(self.run_dir, {p.pid: p.popen for p in self.procs})
+                _remove(self.run_dir, [p.popen for p in self.procs])
 
     def _note(self, file, line):
         with open(self.run_dir / file, "a") as f:
             f.write(line + "\n")
+
+    def note_process(self, pid, name, kill=False):
+        """Has a process ended with the run; 'kill': last, and by SIGKILL."""
+        self._note("procs", f"{pid} {start_time(pid)} {name}{' kill' if kill else ''}")
 
     def node(self, name):
         """The node of that name, made when it is first asked for."""
@@ -345,24 +349,28 @@ def _lines(path):
         return []
 
 
-def _remove(run_dir, popens=None):
+def _remove(run_dir, popens=()):
     """Ends the processes and removes the namespaces and files of a run."""
     held = {s: signal.signal(s, signal.SIG_IGN)
             for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)} \
         if _in_main_thread() else {}
     try:
-        procs = [(int(w[0]), w[1]) for w in
-                 (line.split() for line in _lines(run_dir / "procs")) if len(w) > 1]
-        for sig, patience in ((signal.SIGTERM, 4), (signal.SIGKILL, 4)):
-            for pid, started in reversed(procs):
-                _signal(pid, started, sig)
-            end = time.monotonic() + patience
-            while procs and time.monotonic() < end:
-                for pid, popen in (popens or {}).items():
+        words = [line.split() for line in _lines(run_dir / "procs")]
+        procs = list({w[0]: (int(w[0]), w[1], len(w) > 3)
+                      for w in words if len(w) > 2}.values())
+        for sig in (signal.SIGTERM, signal.SIGKILL):
+            for pid, started, kill in reversed(procs):
+                if sig == signal.SIGKILL or not kill:
+                    _signal(pid, started, sig)
+            end = time.monotonic() + 5
+            while time.monotonic() < end:
+                for popen in popens:
                     popen.poll()
-                procs = [p for p in procs if _alive(*p)]
+                procs = [p for p in procs if _alive(*p[:2])]
+                if not [p for p in procs if sig == signal.SIGKILL or not p[2]]:
+                    break
                 time.sleep(0.02)
-        for pid, _ in procs:
+        for pid, _, _ in procs:
             print(f"lab: process {pid} of {run_dir.name} does not end", file=sys.stderr)
         for ns in _lines(run_dir / "netns"):
             if (NETNS_DIR / ns).exists():
