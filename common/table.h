@@ -27,7 +27,7 @@ struct table {
 	size_t count, max;
 	size_t key_len;
 	ptrdiff_t key_offset; /* from the node to the key */
-	uint64_t seed;
+	uint64_t seed[2];
 };
 
 /*
@@ -40,7 +40,7 @@ void table_fini(struct table *); /* entries stay the caller's */
 
 /* The node whose key is the 'key_len' octets at 'key', or NULL. */
 struct table_node *table_find(const struct table *, const void *key);
-/* The key must not be in the table yet.  ERR_FULL, ERR_NOMEM. */
+/* The key must not be in the table yet.  ERR_FULL. */
 enum err table_add(struct table *, struct table_node *) MUST_USE;
 void table_remove(struct table *, struct table_node *);
 
