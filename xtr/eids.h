@@ -84,6 +84,13 @@ void eids_walk(
     const struct eids *, bool (*fn)(void *arg, struct eid_entry *), void *arg);
 size_t eids_count(const struct eids *);
 
+/*
+ * x->conf is a new one: static entries follow it, dynamic ones are bound to
+ * its mobile prefixes ('mobile' is NULL where there is none any more).
+ * ERR_NOMEM.
+ */
+enum err eids_reload(struct xtr *) MUST_USE;
+
 /* True if we are its ETR now: static, local, departing or held. */
 bool eid_is_ours(const struct eid_entry *);
 const char *eid_state_str(enum eid_state);

@@ -26,4 +26,7 @@ enum err input_datagram(struct xtr *, const struct datagram *);
  */
 void input_turn_end(struct xtr *);
 
+/* Name of a 4-bit message type, for counters and people. */
+const char *input_type_str(unsigned type);
+
 #endif

@@ -15,7 +15,9 @@
 
 #include "xtr/xtr.h"
 
-/* NULL if out of memory.  'fd4', 'fd6': the sockets of input.c, or -1. */
+#define OUTPUT_QUEUE_MAX (64u << 20)
+
+/* NULL if out of memory.  The sockets are those of input.c. */
 struct output *output_new(struct xtr *);
 void output_free(struct output *); /* accepts NULL */
 
@@ -34,8 +36,11 @@ void output_ecm(struct xtr *, const struct addr *to,
     const struct addr *inner_from, const struct addr *inner_to,
     uint16_t inner_source_port, const uint8_t *bytes, size_t len);
 
-/* Sends what is queued. */
+/* Sends what is queued / throws it away (the store could not be written). */
 void output_flush(struct xtr *);
+void output_drop(struct xtr *);
+/* Makes input_turn_end() run soon; output_send() and store writers call it. */
+void output_arm(struct xtr *);
 
 /*
  * For tests: 'fn' gets every message instead of the sockets, at flush.
