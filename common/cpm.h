@@ -97,8 +97,9 @@ struct cpm {
 		const uint8_t *at;
 		size_t len;
 		unsigned left;
+		uint8_t kinds; /* 1 << kind of those this op and reason have */
 	} peers;
-	bool has_owner, has_mac;
+	bool has_owner, has_mac; /* a group address or zero is no MAC */
 	uint8_t owner[16];
 	struct addr mac;
 };
@@ -143,13 +144,17 @@ enum err cpm_header_decode(const uint8_t *bytes, size_t len, uint16_t subtype,
  * Ops 1, 3, 4.  ERR_TRUNCATED, ERR_MALFORMED: drop without an Ack.
  * ERR_UNSUPPORTED: well-formed, but a version, op, reason, generation, owner
  * or MAC that this version forbids: Ack status 5; then header, EIDs and series
- * fields of '*out' are valid, as far as they could be read.  The bound of a
- * generation ahead of the clock is the caller's.
+ * fields of '*out' are valid, as far as they could be read (of another version:
+ * those of struct cpm_header, the rest 0; of another op: all or those).  The
+ * bound of a generation ahead of the clock is the caller's.
  */
 enum err cpm_decode(const uint8_t *bytes, size_t len, uint16_t subtype,
     struct cpm *out) MUST_USE;
 
-/* Next peer that counts (known kind, usable address); false after the last. */
+/*
+ * Next peer that counts (a kind its op has, usable address); false after the
+ * last.  Owner and MAC come too.
+ */
 bool cpm_peer_next(struct records_peers *, struct cpm_peer *out);
 
 /* ERR_TRUNCATED, ERR_MALFORMED, ERR_UNSUPPORTED: drop the Ack. */
@@ -158,7 +163,9 @@ enum err cpm_ack_decode(const uint8_t *bytes, size_t len, uint16_t subtype,
 
 /*
  * Writes 'm' with 'n_peers' peers (owner and MAC are peers here: entries of
- * kind 5 and 6 of 'peers', m->peers is not read).  MAC zero; auth_sign() next.
+ * kind 5 and 6 of 'peers', m->peers is not read).  The version is always
+ * CPM_VERSION.  MAC zero; auth_sign() next.  ERR_FULL in the writer if there is
+ * no room or a count is out of range.
  */
 void cpm_encode(struct wire_writer *, const struct cpm *m,
     const struct cpm_peer *peers, unsigned n_peers);
@@ -170,6 +177,9 @@ void cpm_ack_encode(struct wire_writer *, const struct cpm_ack *);
  */
 unsigned cpm_peers_fit(const struct cpm *m, const struct cpm_peer *peers,
     unsigned n_peers, size_t payload);
+
+/* Octets of one peer in a message. */
+size_t cpm_peer_len(const struct cpm_peer *);
 
 const char *cpm_reason_str(uint8_t reason);
 const char *cpm_status_str(uint8_t status);

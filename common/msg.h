@@ -45,7 +45,10 @@ struct records {
 	unsigned left;
 };
 
-/* Next record into '*out'; false after the last.  Only after a decode. */
+/*
+ * Next record into '*out'; false after the last.  Only after a decode.
+ * Locators from n_locators on are left as they were.
+ */
 bool records_next(struct records *, struct mapping *out);
 
 /* One record, alone; all or nothing.  Used by the above, store and tests. */
@@ -74,7 +77,7 @@ struct map_request {
 	struct lisp_addr itr_rlocs[LISP_ITR_RLOCS_MAX];
 	unsigned n_records;
 	struct request_record records[LISP_RECORDS_MAX];
-	struct records mapping; /* one record when has_mapping */
+	struct records mapping; /* one encoded record when has_mapping */
 	uint8_t xtr_id[16];
 	uint64_t site_id;
 };
@@ -140,6 +143,7 @@ struct ecm {			      /* RFC 9301 5.8 */
 	struct addr source, destination; /* inner, one family */
 	uint16_t source_port, destination_port;
 	uint8_t ttl;		/* inner TTL or hop limit; 0 = 64 on encode */
+	bool no_checksum;	/* inner UDP checksum was 0; IPv4 only */
 	const uint8_t *payload; /* the inner LISP control message, borrowed */
 	size_t payload_len;
 };
@@ -149,7 +153,8 @@ int msg_type(const uint8_t *bytes, size_t len);
 
 /*
  * The decoders.  'bytes' must outlive '*out'.  All or nothing: on error '*out'
- * is untouched.  ERR_TRUNCATED, ERR_MALFORMED, ERR_UNSUPPORTED (unknown AFI).
+ * is untouched.  ERR_TRUNCATED, ERR_MALFORMED, ERR_UNSUPPORTED (unknown AFI),
+ * ERR_ALGORITHM (an authentication algorithm that RFC 9301 12.5 has not).
  * They neither authenticate nor look anything up.
  */
 enum err map_request_decode(
@@ -164,8 +169,9 @@ enum err map_notify_decode(const uint8_t *bytes, size_t len,
 enum err ecm_decode(const uint8_t *bytes, size_t len, struct ecm *out) MUST_USE;
 
 /*
- * Only the authentication header of types 3, 4, 5 (RFC 9301 5.6), the cheap
- * step before a MAC is computed.
+ * Only the authentication header of types 3, 4, 5 and 15 (RFC 9301 5.6), the
+ * cheap step before a MAC is computed.  The length must be one of the
+ * algorithm's: none 0, SHA-1 12 or 20, SHA-256 16 or 32.
  */
 enum err auth_header_decode(
     const uint8_t *bytes, size_t len, struct auth_header *out) MUST_USE;
@@ -191,8 +197,14 @@ void lisp_addr_encode(struct wire_writer *, const struct lisp_addr *);
 void lisp_addr_decode(struct wire_reader *, struct lisp_addr *out);
 
 /*
- * Largest mask-len for this wire address: addr_bits() of a plain one, 255 for
- * an opaque one.
+ * The same where an EID stands: there an LCAF type or vendor that we do not
+ * know is ERR_UNSUPPORTED (RFC 9306 3, 4), where a locator is carried opaque.
+ */
+void lisp_eid_decode(struct wire_reader *, struct lisp_addr *out);
+
+/*
+ * Largest mask-len for this wire address: addr_bits() of a plain one, 8 per
+ * octet of a distinguished name (RFC 9735), 255 for another opaque one.
  */
 unsigned lisp_addr_bits(const struct lisp_addr *);
 
