@@ -23,9 +23,8 @@ import time
 from pathlib import Path
 
 from . import net
-from .probes import BUILD, probe
+from .probes import LAB_BUILD as DIR, probe
 
-DIR = BUILD / "lab"
 READY = "LAB-GUEST-READY"
 MEMORY_MIB = 96         # the least that boots
 

@@ -7,7 +7,6 @@
  * recvmmsg and one sendmmsg for whatever has come.  A TCP connection that does
  * not take its echo is not read any further, so memory is bounded.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -19,16 +18,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ECHO_PORT	7
-#define BATCH		64
-#define UDP_MAX		2048
-#define CONNS_MAX	64
-#define CONN_BUFFER	65536
-#define EVENTS		16
+#define ECHO_PORT 7
+#define BATCH 64
+#define UDP_MAX 2048
+#define CONNS_MAX 64
+#define CONN_BUFFER 65536
+#define EVENTS 16
 
 struct conn {
-	int fd;			/* 0: free */
-	size_t start, end;	/* bytes of 'data' still to be echoed */
+	int fd;		   /* 0: free */
+	size_t start, end; /* bytes of 'data' still to be echoed */
 	char data[CONN_BUFFER];
 };
 
@@ -101,7 +100,8 @@ udp_ready(int fd)
 		for (i = 0; i < n; i += sent) {
 			sent = sendmmsg(fd, msgs + i, (unsigned)(n - i), 0);
 			if (sent <= 0)
-				sent = 1;	/* this one not; go on with the next */
+				sent =
+				    1; /* this one not; go on with the next */
 		}
 	} while (n == BATCH);
 }
@@ -126,7 +126,8 @@ tcp_accept(int ep, int listener)
 		if (!conns[i] && !(conns[i] = calloc(1, sizeof(*conns[i]))))
 			break;
 		if (!conns[i]->fd) {
-			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+			setsockopt(
+			    fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 			conns[i]->fd = fd;
 			conns[i]->start = conns[i]->end = 0;
 			watch(ep, EPOLL_CTL_ADD, fd, EPOLLIN, conns[i]);
@@ -160,8 +161,8 @@ tcp_ready(int ep, struct conn *c)
 	}
 	if (n > 0)
 		c->start += (size_t)n;
-	watch(ep, EPOLL_CTL_MOD, c->fd,
-	    c->start == c->end ? EPOLLIN : EPOLLOUT, c);
+	watch(ep, EPOLL_CTL_MOD, c->fd, c->start == c->end ? EPOLLIN : EPOLLOUT,
+	    c);
 }
 
 int

@@ -14,14 +14,19 @@ from . import net
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-BUILD = Path(os.environ.get("BUILD", ROOT / "build")).absolute()
+LAB_BUILD = ROOT / "build/lab"         # the guest; the same for every build
 
 STATIC = {"guestd"}
 
 
+def build_dir():
+    """Where Make puts things: $BUILD (relative to the tree), default build."""
+    return ROOT / os.environ.get("BUILD", "build")
+
+
 def program(name):
     """The path of xtrd, vmagent or xtrctl as built; Unable if it is not."""
-    path = BUILD / name
+    path = build_dir() / name
     if not os.access(path, os.X_OK):
         raise net.Unable(f"{path} is not built (run make)")
     return path
@@ -29,11 +34,12 @@ def program(name):
 
 def probe(name):
     """The path of udp_probe, tcp_probe, tap_watch or guestd, built if need be."""
-    source, path = HERE / f"{name}.c", BUILD / "tests" / name
+    place = LAB_BUILD if name in STATIC else build_dir() / "tests"
+    source, path = HERE / f"{name}.c", place / name
     if not path.exists() or path.stat().st_mtime < source.stat().st_mtime:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(f".{os.getpid()}")
-        net.run([os.environ.get("CC", "cc"), "-O2", "-Wall", "-Wextra",
+        net.run([os.environ.get("CC", "cc"), "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE",
                  *(["-static"] if name in STATIC else []), "-o", new, source],
                 timeout=120)
         new.rename(path)

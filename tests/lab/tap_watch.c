@@ -11,7 +11,6 @@
  * uplink.  On SIGINT or SIGTERM it prints, per source address, the count and the
  * wall-clock times (ms since 1970) of the first packets.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fnmatch.h>
@@ -29,17 +28,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LISP_DATA	4341
-#define UDP		17
-#define LISP_HEADER	8
-#define SOURCES_MAX	64
-#define TIMES_MAX	100000
-#define IFACES_MAX	64
+#define LISP_DATA 4341
+#define UDP 17
+#define LISP_HEADER 8
+#define SOURCES_MAX 64
+#define TIMES_MAX 100000
+#define IFACES_MAX 64
 
 struct source {
 	uint32_t address_be;
 	unsigned long count;
-	double *times;			/* of the first TIMES_MAX packets */
+	double *times; /* of the first TIMES_MAX packets */
 };
 
 struct iface {
@@ -53,7 +52,7 @@ struct watch {
 	struct source sources[SOURCES_MAX];
 	unsigned n_sources, n_ifaces;
 	struct iface ifaces[IFACES_MAX];
-	unsigned long other;		/* packets of sources beyond SOURCES_MAX */
+	unsigned long other; /* packets of sources beyond SOURCES_MAX */
 };
 
 static void
@@ -166,16 +165,18 @@ receive_all(struct watch *w, int fd)
 		n = recvmsg(fd, &m, MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n < 0)		/* an interface went down */
+		if (n < 0) /* an interface went down */
 			continue;
 		if ((ll.sll_pkttype == PACKET_OUTGOING) == w->lisp ||
 		    !iface_wanted(w, ll.sll_ifindex))
 			continue;
 		clock_gettime(CLOCK_REALTIME, &t);
 		for (c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
-			if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+			if (c->cmsg_level == SOL_SOCKET &&
+			    c->cmsg_type == SCM_TIMESTAMPNS)
 				memcpy(&t, CMSG_DATA(c), sizeof(t));
-		packet_came(w, data, (size_t)n, (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6);
+		packet_came(w, data, (size_t)n,
+		    (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6);
 	}
 }
 
@@ -189,7 +190,8 @@ print(const struct watch *w)
 		const struct source *s = &w->sources[i];
 
 		inet_ntop(AF_INET, &s->address_be, text, sizeof(text));
-		printf("%s\n \"%s\": {\"count\": %lu, \"times\": [", i ? "," : "", text, s->count);
+		printf("%s\n \"%s\": {\"count\": %lu, \"times\": [",
+		    i ? "," : "", text, s->count);
 		for (unsigned long j = 0; j < s->count && j < TIMES_MAX; j++)
 			printf("%s%.3f", j ? ", " : "", s->times[j]);
 		printf("]}");
@@ -203,7 +205,8 @@ main(int argc, char **argv)
 	static struct watch w;
 	struct pollfd fds[2];
 	sigset_t set;
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL) };
 	int opt, on = 1, bytes = 1 << 22;
 
 	while ((opt = getopt(argc, argv, "l")) != -1) {
@@ -211,7 +214,8 @@ main(int argc, char **argv)
 			return 2;
 		w.lisp = 1;
 	}
-	if (argc - optind != 2 || inet_pton(AF_INET, argv[optind + 1], &w.to_be) != 1) {
+	if (argc - optind != 2 ||
+	    inet_pton(AF_INET, argv[optind + 1], &w.to_be) != 1) {
 		fprintf(stderr, "usage: tap_watch [-l] PATTERN ADDRESS\n");
 		return 2;
 	}
@@ -220,18 +224,22 @@ main(int argc, char **argv)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	fds[0] = (struct pollfd){ .fd = signalfd(-1, &set, 0), .events = POLLIN };
+	fds[0] =
+	    (struct pollfd){ .fd = signalfd(-1, &set, 0), .events = POLLIN };
 	fds[1] = (struct pollfd){ .events = POLLIN };
 	/* ETH_P_ALL: a socket of one protocol is not shown what is sent. */
-	fds[1].fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(ETH_P_ALL));
+	fds[1].fd =
+	    socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, htons(ETH_P_ALL));
 	if (fds[1].fd < 0)
 		die("socket");
 	/* An interface that is there already need not be picked out of all. */
 	ll.sll_ifindex = (int)if_nametoindex(w.pattern);
-	if (ll.sll_ifindex && bind(fds[1].fd, (struct sockaddr *)&ll, sizeof(ll)) < 0)
+	if (ll.sll_ifindex &&
+	    bind(fds[1].fd, (struct sockaddr *)&ll, sizeof(ll)) < 0)
 		die("bind");
 	setsockopt(fds[1].fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
-	setsockopt(fds[1].fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	setsockopt(
+	    fds[1].fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	while (!(fds[0].revents & POLLIN)) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			die("poll");

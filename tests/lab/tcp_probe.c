@@ -9,7 +9,6 @@
  * waits for the rest of the echo and prints one JSON object.  "ok" is true only
  * if every byte that was sent came back, in order, over the one connection.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -26,10 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK		16384
-#define TICK_NS		10000000	/* sends every 10 ms */
-#define BACKLOG_MAX	(1u << 20)	/* not sent when due: at most this is made up for */
-#define LINGER_MS	15000.0
+#define CHUNK 16384
+#define TICK_NS 10000000 /* sends every 10 ms */
+#define BACKLOG_MAX \
+	(1u << 20) /* not sent when due: at most this is made up for */
+#define LINGER_MS 15000.0
 
 /* xorshift64; the same numbers for what is sent and what must come back. */
 struct stream {
@@ -40,9 +40,9 @@ struct stream {
 struct probe {
 	int fd;
 	double rate;
-	uint64_t due, sent, received;	/* bytes */
+	uint64_t due, sent, received; /* bytes */
 	struct stream out, back;
-	char chunk[CHUNK];		/* made from 'out', partly sent */
+	char chunk[CHUNK]; /* made from 'out', partly sent */
 	size_t at, end;
 	double last_ms, stall_ms, stall_start_ms, stall_end_ms;
 	const char *error;
@@ -90,11 +90,14 @@ send_due(struct probe *p)
 	while (p->sent < p->due && !p->error) {
 		if (p->at == p->end) {
 			p->at = 0;
-			p->end = p->due - p->sent < CHUNK ? (size_t)(p->due - p->sent) : CHUNK;
+			p->end = p->due - p->sent < CHUNK
+			    ? (size_t)(p->due - p->sent)
+			    : CHUNK;
 			for (size_t i = 0; i < p->end; i++)
 				p->chunk[i] = stream_byte(&p->out);
 		}
-		n = send(p->fd, p->chunk + p->at, p->end - p->at, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(p->fd, p->chunk + p->at, p->end - p->at,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0) {
 			if (errno != EAGAIN)
 				p->error = strerror(errno);
@@ -115,7 +118,8 @@ receive_all(struct probe *p)
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {
-		p->error = n ? strerror(errno) : "the other side closed the connection";
+		p->error = n ? strerror(errno)
+			     : "the other side closed the connection";
 		return;
 	}
 	if (p->received && now - p->last_ms > p->stall_ms) {
@@ -136,7 +140,8 @@ static void
 run(struct probe *p, int sigfd, double seconds)
 {
 	struct itimerspec every = { { 0, TICK_NS }, { 0, TICK_NS } };
-	double start = clock_ms(CLOCK_MONOTONIC), stop = seconds > 0 ? start + seconds * 1e3 : 0;
+	double start = clock_ms(CLOCK_MONOTONIC),
+	       stop = seconds > 0 ? start + seconds * 1e3 : 0;
 	double now, until = 0, paid = start;
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
 	struct pollfd fds[3] = {
@@ -154,7 +159,8 @@ run(struct probe *p, int sigfd, double seconds)
 		now = clock_ms(CLOCK_MONOTONIC);
 		if (fds[0].revents)
 			receive_all(p);
-		if (!until && ((fds[2].revents & POLLIN) || (stop && now >= stop))) {
+		if (!until &&
+		    ((fds[2].revents & POLLIN) || (stop && now >= stop))) {
 			until = now + LINGER_MS;
 			fds[2].fd = -1;
 			/* What of a chunk is not sent yet still belongs to the stream. */
@@ -166,7 +172,8 @@ run(struct probe *p, int sigfd, double seconds)
 			p->error = "not everything came back";
 			return;
 		}
-		if (!(fds[1].revents & POLLIN) || read(timer, &ticks, sizeof(ticks)) < 0)
+		if (!(fds[1].revents & POLLIN) ||
+		    read(timer, &ticks, sizeof(ticks)) < 0)
 			continue;
 		if (!until && p->due - p->sent < BACKLOG_MAX)
 			p->due += (uint64_t)((now - paid) * p->rate / 1e3);
@@ -178,7 +185,8 @@ run(struct probe *p, int sigfd, double seconds)
 static int
 open_session(const char *source, const char *address, const char *port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST };
 	struct addrinfo *to, *from;
 	int fd, on = 1;
 
@@ -187,8 +195,9 @@ open_session(const char *source, const char *address, const char *port)
 	fd = socket(to->ai_family, SOCK_STREAM, 0);
 	if (fd < 0)
 		die("socket");
-	if (source && (getaddrinfo(source, NULL, &hints, &from) ||
-	    bind(fd, from->ai_addr, from->ai_addrlen) < 0))
+	if (source &&
+	    (getaddrinfo(source, NULL, &hints, &from) ||
+		bind(fd, from->ai_addr, from->ai_addrlen) < 0))
 		die(source);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, to->ai_addr, to->ai_addrlen) < 0)
@@ -217,7 +226,8 @@ main(int argc, char **argv)
 			return 2;
 	}
 	if (argc - optind != 2 || p.rate <= 0) {
-		fprintf(stderr, "usage: tcp_probe [-r bytes/s] [-d seconds] [-b source] "
+		fprintf(stderr,
+		    "usage: tcp_probe [-r bytes/s] [-d seconds] [-b source] "
 		    "ADDRESS PORT\n");
 		return 2;
 	}
@@ -231,9 +241,11 @@ main(int argc, char **argv)
 	run(&p, sigfd, seconds);
 	ok = !p.error && p.sent && p.sent == p.received;
 	printf("{\"ok\": %s, \"bytes_sent\": %llu, \"bytes_received\": %llu,\n"
-	    " \"stall_ms\": %.3f, \"stall_start_ms\": %.3f, \"stall_end_ms\": %.3f, "
-	    "\"error\": \"%s\"}\n", ok ? "true" : "false",
-	    (unsigned long long)p.sent, (unsigned long long)p.received, p.stall_ms,
-	    p.stall_start_ms, p.stall_end_ms, p.error ? p.error : "");
+	       " \"stall_ms\": %.3f, \"stall_start_ms\": %.3f, "
+	       "\"stall_end_ms\": %.3f, "
+	       "\"error\": \"%s\"}\n",
+	    ok ? "true" : "false", (unsigned long long)p.sent,
+	    (unsigned long long)p.received, p.stall_ms, p.stall_start_ms,
+	    p.stall_end_ms, p.error ? p.error : "");
 	return ok ? 0 : 1;
 }

@@ -14,7 +14,6 @@
  * Times of reception are the kernel's (SO_TIMESTAMPNS), so that a busy machine
  * delays the program and not the measurement.
  */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -30,21 +29,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAGIC		0x6c61626d6f766531ULL
-#define SIZE_MIN	24
-#define SIZE_MAX_UDP	1400
-#define LINGER_MS	1000.0
-#define PACKETS_MAX	4000000		/* 4 MB of marks: over an hour at 1000/s */
-#define BURST_MAX	64		/* packets sent per turn after a delay */
+#define MAGIC 0x6c61626d6f766531ULL
+#define SIZE_MIN 24
+#define SIZE_MAX_UDP 1400
+#define LINGER_MS 1000.0
+#define PACKETS_MAX 4000000 /* 4 MB of marks: over an hour at 1000/s */
+#define BURST_MAX 64	    /* packets sent per turn after a delay */
 
 struct probe {
 	int fd;
 	double rate;
 	size_t size;
-	uint64_t id;			/* of this run, so that old echoes do not count */
+	uint64_t id; /* of this run, so that old echoes do not count */
 	uint32_t sent, received, duplicated, reordered, refused, highest;
-	uint8_t *seen;			/* one per sequence number */
-	double last_ms;			/* wall clock of the last echo; 0 before */
+	uint8_t *seen;	/* one per sequence number */
+	double last_ms; /* wall clock of the last echo; 0 before */
 	double gap_ms, gap_start_ms, gap_end_ms;
 	double first_ms, rtt_min, rtt_max, rtt_sum;
 };
@@ -57,20 +56,11 @@ struct payload {
 };
 
 static double
-wall_ms(void)
+clock_ms(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static double
-mono_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
@@ -89,7 +79,7 @@ send_one(struct probe *p)
 		.magic = MAGIC,
 		.id = p->id,
 		.seq = p->sent,
-		.sent_ms = wall_ms(),
+		.sent_ms = clock_ms(CLOCK_REALTIME),
 	};
 
 	memcpy(data, &body, sizeof(body));
@@ -160,12 +150,14 @@ receive_all(struct probe *p)
 			return;
 		clock_gettime(CLOCK_REALTIME, &t);
 		for (c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
-			if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+			if (c->cmsg_level == SOL_SOCKET &&
+			    c->cmsg_type == SCM_TIMESTAMPNS)
 				memcpy(&t, CMSG_DATA(c), sizeof(t));
 		memcpy(&body, data, sizeof(body));
-		if ((size_t)n == p->size && body.magic == MAGIC && body.id == p->id &&
-		    body.seq < p->sent)
-			echo_came(p, &body, (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6);
+		if ((size_t)n == p->size && body.magic == MAGIC &&
+		    body.id == p->id && body.seq < p->sent)
+			echo_came(p, &body,
+			    (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6);
 	}
 }
 
@@ -174,7 +166,8 @@ run(struct probe *p, int sigfd, double seconds)
 {
 	struct itimerspec every = { 0 };
 	struct pollfd fds[3];
-	double start = mono_ms(), stop = seconds > 0 ? start + seconds * 1e3 : 0;
+	double start = clock_ms(CLOCK_MONOTONIC),
+	       stop = seconds > 0 ? start + seconds * 1e3 : 0;
 	double now, until = 0;
 	uint64_t ticks;
 	int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), n;
@@ -188,19 +181,22 @@ run(struct probe *p, int sigfd, double seconds)
 	for (;;) {
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			die("poll");
-		now = mono_ms();
+		now = clock_ms(CLOCK_MONOTONIC);
 		receive_all(p);
-		if (!until && ((fds[2].revents & POLLIN) || (stop && now >= stop) ||
-		    p->sent >= PACKETS_MAX)) {
+		if (!until &&
+		    ((fds[2].revents & POLLIN) || (stop && now >= stop) ||
+			p->sent >= PACKETS_MAX)) {
 			until = now + LINGER_MS;
 			fds[2].fd = -1;
 		}
 		if (until && (now >= until || p->received == p->sent))
 			return;
-		if (!(fds[1].revents & POLLIN) || read(timer, &ticks, sizeof(ticks)) < 0)
+		if (!(fds[1].revents & POLLIN) ||
+		    read(timer, &ticks, sizeof(ticks)) < 0)
 			continue;
 		for (n = 0; !until && n < BURST_MAX && p->sent < PACKETS_MAX &&
-		    (double)p->sent < (now - start) * p->rate / 1e3; n++)
+		     (double)p->sent < (now - start) * p->rate / 1e3;
+		     n++)
 			send_one(p);
 	}
 }
@@ -214,11 +210,14 @@ print(const struct probe *p)
 		tail = p->sent;
 	for (i = p->sent - tail; i < p->sent; i++)
 		tail_lost += !p->seen[i];
-	printf("{\"sent\": %u, \"received\": %u, \"lost\": %u, \"duplicated\": %u, "
+	printf(
+	    "{\"sent\": %u, \"received\": %u, \"lost\": %u, \"duplicated\": "
+	    "%u, "
 	    "\"reordered\": %u, \"refused\": %u, \"tail_lost\": %u,\n"
 	    " \"gap_ms\": %.3f, \"gap_start_ms\": %.3f, \"gap_end_ms\": %.3f,\n"
 	    " \"first_ms\": %.3f, \"last_ms\": %.3f,\n"
-	    " \"rtt_min_ms\": %.3f, \"rtt_avg_ms\": %.3f, \"rtt_max_ms\": %.3f}\n",
+	    " \"rtt_min_ms\": %.3f, \"rtt_avg_ms\": %.3f, \"rtt_max_ms\": "
+	    "%.3f}\n",
 	    p->sent, p->received, p->sent - p->received, p->duplicated,
 	    p->reordered, p->refused, tail_lost, p->gap_ms, p->gap_start_ms,
 	    p->gap_end_ms, p->first_ms, p->last_ms, p->rtt_min,
@@ -228,7 +227,8 @@ print(const struct probe *p)
 static int
 open_socket(const char *source, const char *address, const char *port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST };
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM,
+		.ai_flags = AI_NUMERICHOST };
 	struct addrinfo *to, *from;
 	int fd, on = 1, bytes = 1 << 20;
 
@@ -239,8 +239,9 @@ open_socket(const char *source, const char *address, const char *port)
 		die("socket");
 	setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	if (source && (getaddrinfo(source, NULL, &hints, &from) ||
-	    bind(fd, from->ai_addr, from->ai_addrlen) < 0))
+	if (source &&
+	    (getaddrinfo(source, NULL, &hints, &from) ||
+		bind(fd, from->ai_addr, from->ai_addrlen) < 0))
 		die(source);
 	if (connect(fd, to->ai_addr, to->ai_addrlen) < 0)
 		die("connect");
@@ -250,7 +251,9 @@ open_socket(const char *source, const char *address, const char *port)
 int
 main(int argc, char **argv)
 {
-	struct probe p = { .rate = 1000, .size = 64, .id = (uint64_t)(wall_ms() * 1e3) };
+	struct probe p = { .rate = 1000,
+		.size = 64,
+		.id = (uint64_t)(clock_ms(CLOCK_REALTIME) * 1e3) };
 	const char *source = NULL;
 	double seconds = 0;
 	sigset_t set;
@@ -268,9 +271,10 @@ main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (argc - optind != 2 || p.rate <= 0 || p.size < sizeof(struct payload) ||
-	    p.size > SIZE_MAX_UDP) {
-		fprintf(stderr, "usage: udp_probe [-r packets/s] [-s bytes] [-d seconds] "
+	if (argc - optind != 2 || p.rate <= 0 ||
+	    p.size < sizeof(struct payload) || p.size > SIZE_MAX_UDP) {
+		fprintf(stderr,
+		    "usage: udp_probe [-r packets/s] [-s bytes] [-d seconds] "
 		    "[-b source] ADDRESS PORT\n");
 		return 2;
 	}
