@@ -18,10 +18,9 @@
 struct conf_agent_xtr {
 	const char *name;
 	struct addr address;
-	int64_t port; /* default 4342 */
-	uint8_t
-	    xtr_id[16];	 /* default: derived from 'address'; see has_xtr_id */
-	bool has_xtr_id; /* false: any Sender-ID whose Ack verifies */
+	int64_t port;	    /* default 4342 */
+	uint8_t xtr_id[16]; /* zero unless has_xtr_id */
+	bool has_xtr_id; /* false ("any"): any Sender-ID whose Ack verifies */
 	int64_t key_id;
 	struct conf_secret secret;
 	uint8_t algorithm;   /* default hmac-sha256-128 */

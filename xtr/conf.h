@@ -24,22 +24,26 @@ struct conf_rloc {
 	struct conf_pos pos;
 };
 
+/* site: "" and no RLOC in a process that is no tunnel router */
 struct conf_site {
 	const char *name;
 	struct conf_list rlocs; /* struct conf_rloc */
 	uint8_t xtr_id[16];	/* default: derived from the lowest RLOC */
-	bool has_xtr_id;
+	bool has_xtr_id;	/* it is in the file */
 	int64_t site_id;
 	struct conf_pos pos;
 };
 
-/* A key as most sections name it: key-id, key-file, algorithm. */
+/*
+ * A key as most sections name it: key-id, key-file, algorithm; those of the
+ * mapping system also auth-length and replay-check.
+ */
 struct conf_key {
 	int64_t key_id; /* 0..255 */
 	struct conf_secret secret;
 	uint8_t algorithm;   /* default hmac-sha256-128 */
-	int64_t auth_length; /* 0, or 32 for old peers */
-	bool replay_check;   /* default true */
+	int64_t auth_length; /* 0, or 32 for old peers; not for CPM keys */
+	bool replay_check;   /* default true; not for CPM keys */
 	struct auth_key key; /* made of the above by conf_check */
 };
 
@@ -100,7 +104,7 @@ struct conf_site_xtr {
 	struct addr rloc;
 	int64_t priority,
 	    weight;	    /* default 1, 100: in the shared locator set */
-	uint8_t xtr_id[16]; /* default: derived from 'rloc' like our own */
+	uint8_t xtr_id[16]; /* default: derived from the lowest RLOC */
 	bool has_xtr_id;
 	struct conf_list rlocs; /* struct addr: further RLOCs of this xTR */
 	struct conf_pos pos;
@@ -128,7 +132,11 @@ struct conf_mobility {
 	int64_t arriving_time_s; /* default 15 min */
 	int64_t ttl_min;	 /* Record TTL of a dynamic EID, default 15 */
 	bool proxy_reply;	 /* P of dynamic EIDs, default false */
-	int64_t hold_max_s;	 /* default 30 */
+	int64_t hold_max_s;	 /* bounds the state held, default 30 */
+	int64_t hold_age_ms;	 /* of a held packet, default 5000 */
+	int64_t hold_packets;	 /* per EID, default 16384 */
+	int64_t hold_mib;	 /* per EID, default 16 */
+	int64_t hold_total_mib;	 /* of all EIDs, default 256 */
 	int64_t future_max_s;	 /* bound ahead of the clock, default 24 h */
 	int64_t memory_s;	 /* generation of an absent EID, default 24 h */
 	int64_t contest_wait_ms; /* default 3000 */
@@ -187,7 +195,7 @@ struct conf_itr {
 	int64_t cache_max;	     /* default 65536 */
 	int64_t pending_max;	     /* lookups, default 4096 */
 	int64_t queue_packets;	     /* per pending lookup, default 8 */
-	struct conf_list proxy_itrs;  /* struct addr: PITRs in every audience */
+	struct conf_list proxy_itrs; /* struct addr: PITRs in every audience */
 	/* struct eid: remote EID space whose routes go to the LISP device.
 	 * Empty: everything that comes from an EID of ours (a policy rule). */
 	struct conf_list eid_space;
