@@ -237,6 +237,18 @@ eids_count(const struct eids *t)
 	return t->trie.count;
 }
 
+struct eid_entry *
+eids_own(const struct xtr *x, const struct eid *eid)
+{
+	struct eid_entry *e = eids_match(x->eids, eid);
+	const struct conf_mobile_prefix *m;
+
+	if (!e || !eid_is_ours(e))
+		return NULL;
+	m = e->mobile ? NULL : conf_mobile_find(x->conf, eid);
+	return m && e->eid.bits <= m->prefix.bits ? NULL : e;
+}
+
 bool
 eid_is_ours(const struct eid_entry *e)
 {

@@ -91,6 +91,13 @@ size_t eids_count(const struct eids *);
  */
 enum err eids_reload(struct xtr *) MUST_USE;
 
+/*
+ * The entry of ours that serves 'eid', or NULL.  A static prefix does not serve
+ * the addresses of a mobile prefix inside it: each of them is a dynamic EID or
+ * a static host.
+ */
+struct eid_entry *eids_own(const struct xtr *, const struct eid *eid);
+
 /* True if we are its ETR now: static, local, departing or held. */
 bool eid_is_ours(const struct eid_entry *);
 const char *eid_state_str(enum eid_state);

@@ -29,9 +29,10 @@ void itr_refresh(struct xtr *, const struct eid *prefix);
 /*
  * An SMR says that 'eid' changed: asks for this host EID with the s bit, within
  * the limits of RFC 9301 6.1; what a limit stops is remembered and done later.
- * 'from' is the SMR's source.
+ * 'from' is the SMR's source.  False, and nothing happens, if 'eid' is ours or
+ * is covered neither by the map-cache nor by a lookup under way.
  */
-void itr_on_smr(struct xtr *, const struct eid *eid, const struct addr *from);
+bool itr_on_smr(struct xtr *, const struct eid *eid, const struct addr *from);
 
 /*
  * One question to the mapping system about 'eid' that neither map-cache nor
@@ -46,8 +47,8 @@ enum err
 itr_on_map_reply(struct xtr *, const struct datagram *, struct map_reply *);
 
 /*
- * A Map-Request reached us as ETR: true if its nonce is one of our own
- * itr_ask(), which then has its answer (LOOKUP_OWN).
+ * A Map-Request reached us as ETR: true if its nonce is one of our own lookups,
+ * which then has its answer: we are the ETR (LOOKUP_OWN).
  */
 bool itr_own_request(struct xtr *, uint64_t nonce);
 

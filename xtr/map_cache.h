@@ -7,9 +7,11 @@
  *
  * Key: EID prefix with instance-ID, longest match.  Owner: this table.  Bound:
  * conf->itr.cache_max; at the bound the least recently used entry goes, so a
- * scan from inside the site costs old entries, not memory.  Expiry by one heap
- * timer; an entry used in the last minute asks for its refresh at 90 % of its
- * TTL through 'itr_refresh'.  A snapshot is in the store.
+ * scan from inside the site costs old entries, not memory.  Each entry has a
+ * timer: one used in the last minute asks for its refresh at 90 % of its TTL
+ * through itr_refresh(), and it goes when the TTL is over.  Every change reaches
+ * the data plane by dp_mapping_changed() and the store; what is read back from
+ * there after a restart is asked for again as soon as it is used.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +32,7 @@ struct map_cache_entry {
 	uint8_t action;	  /* enum lisp_action, when n_locators is 0 */
 	uint32_t ttl_min; /* as received, clamped */
 	struct mono expires;
-	struct mono used; /* last packet */
+	struct mono used; /* last packet; no meaning before the first */
 	uint64_t packets, bytes;
 	unsigned n_locators; /* IPv4 and IPv6 ones, in the record's order */
 	struct cache_locator *locators;
@@ -39,11 +41,21 @@ struct map_cache_entry {
 struct map_cache *map_cache_new(struct xtr *);
 void map_cache_free(struct map_cache *); /* accepts NULL */
 
+/* A packet of 'len' octets used the entry. */
+static inline void
+map_cache_used(struct map_cache_entry *e, size_t len, struct mono now)
+{
+	e->used = now;
+	e->packets++;
+	e->bytes += len;
+}
+
 /*
  * Stores 'm' (EID 'eid'), replacing an equal prefix.  TTL 0 removes it,
  * LISP_TTL_LOCAL means TTL_LOCAL_MIN, more than TTL_MAX_MIN is clamped; a less
  * specific one takes the earliest expiry of the more-specifics under it
- * (RFC 9301 5.5).  LCAF locators are left out.  Copies.  ERR_NOMEM.
+ * (RFC 9301 5.5).  LCAF locators are left out; a record without any other acts
+ * as action No-Action.  Copies.  ERR_NOMEM; the old entry is then as before.
  */
 enum err map_cache_store(
     struct xtr *, const struct eid *eid, const struct mapping *m) MUST_USE;

@@ -19,6 +19,14 @@
 struct registers *registers_new(struct xtr *);
 void registers_free(struct registers *); /* accepts NULL */
 
+/* Registers every static EID, packed and paced: after start. */
+void registers_start(struct xtr *);
+/*
+ * x->conf is a new one and the eids follow it: static EIDs that are gone are
+ * withdrawn, everything else registers anew.
+ */
+void registers_reload(struct xtr *);
+
 /* The EID is ours, or its record changed: Map-Register now, M = 1. */
 void register_schedule(struct xtr *, const struct eid *);
 /*
