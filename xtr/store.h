@@ -3,7 +3,7 @@
 #define XTR_STORE_H
 
 /*
- * store.h - what must survive kill -9, in LMDB.  The only user of lmdb.h.
+ * store.h - what must survive kill -9, in LMDB.
  *
  * One environment in the state directory, opened by one process (lock file;
  * a second xtrd on the same directory is refused).  Writes go into a
