@@ -19,6 +19,18 @@ void mobility_start(struct xtr *);
 /* Type 15: authenticates, checks replay and authority, decides, acks. */
 enum err mobility_on_datagram(struct xtr *, const struct datagram *);
 
+/* A configured sender by its Sender-ID, or NULL. */
+struct sender;
+const struct sender *mobility_sender(const struct xtr *, const uint8_t id[16]);
+/* Somebody knows generation 'seen' of 'eid'. */
+void mobility_on_seen(struct xtr *, const struct eid *, uint64_t seen);
+/* Notify 1 of 'generation' was answered with status 9 (docs/cpm.md 6.8). */
+void mobility_on_stale(struct xtr *, const struct eid *, uint64_t generation);
+/* Adds the RLOCs that serve the peers of 'eid' to its SMR audience. */
+void mobility_add_peers(struct xtr *, const struct eid *);
+/* From smr.c: nobody is left to solicit. */
+void mobility_on_converged(struct xtr *, const struct eid *);
+
 /* From register.c: first valid Map-Notify for the record of 'eid'. */
 void mobility_on_registered(
     struct xtr *, const struct eid *, const struct addr *map_server);

@@ -439,15 +439,30 @@ sequence_load(struct store *s, const char *name, uint64_t wall_ms)
 	return q;
 }
 
-uint64_t
-store_nonce_next(struct store *s, const char *name, uint64_t wall_ms)
+static struct sequence *
+sequence_get(struct store *s, const char *name, uint64_t wall_ms)
 {
 	struct sequence *q = s->sequences;
 
 	while (q && strcmp(q->name, name) != 0)
 		q = q->next_sequence;
-	if (!q)
-		q = sequence_load(s, name, wall_ms);
+	return q ? q : sequence_load(s, name, wall_ms);
+}
+
+void
+store_nonce_raise(struct store *s, const char *name, uint64_t above)
+{
+	struct sequence *q = sequence_get(s, name, above + 1);
+
+	if (q->next <= above)
+		q->next = above + 1;
+}
+
+uint64_t
+store_nonce_next(struct store *s, const char *name, uint64_t wall_ms)
+{
+	struct sequence *q = sequence_get(s, name, wall_ms);
+
 	if (q->next >= q->ceiling)
 		nonce_save(s, q, q->next + NONCE_AHEAD);
 	return q->next++;

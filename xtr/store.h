@@ -86,5 +86,7 @@ store_eid_parse(const uint8_t *key, size_t len, struct eid *out) MUST_USE;
  * starts at the wall clock in ms (also after a reboot, if that is higher).
  */
 uint64_t store_nonce_next(struct store *, const char *name, uint64_t wall_ms);
+/* The next one will be above 'above'; a receiver said that it knows that one. */
+void store_nonce_raise(struct store *, const char *name, uint64_t above);
 
 #endif

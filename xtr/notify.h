@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_NOTIFY_H
+#define XTR_NOTIFY_H
+
+/*
+ * notify.h - xTR to xTR: Notify (op 3) and Requesters (op 4), repeated until
+ * acked.  docs/cpm.md 6.9.
+ *
+ * Key: nonce; second index (EID, xTR, op).  Owner: this table.  Bound:
+ * NOTIFY_MAX messages, beyond them new ones are refused and counted.  First
+ * retransmission after 100 ms, doubling, cap 1 s, 12 sendings of the same
+ * octets; a Notify then every 60 s with a new nonce while what it says still
+ * holds, Requesters are given up.  A newer Notify for an EID and xTR replaces
+ * the older one.
+ */
+#include "xtr/cpm_in.h"
+#include "xtr/eids.h"
+#include "xtr/xtr.h"
+
+#define NOTIFY_MAX 65536
+
+struct notify *notify_new(struct xtr *);
+void notify_free(struct notify *); /* accepts NULL */
+
+/*
+ * Notify 'reason' (arrived, arriving, aborted, absent) to every xTR of the
+ * other sites whose prefixes cover the EID; the one with Sender-ID 'first' (may
+ * be NULL) gets it first.  Arrived is sent twice at once.  Returns how many
+ * xTRs were told.
+ */
+unsigned notify_send(struct xtr *, const struct eid_entry *, uint8_t reason,
+    const uint8_t first[16]);
+/* Whatever is outstanding for the EID is forgotten. */
+void notify_cancel(struct xtr *, const struct eid *);
+
+/*
+ * Op 4 to 'to': requesters and proxy ITRs, with reason arrived also peers, and
+ * the owner; 'drained' in every part (nothing was held).
+ */
+void notify_requesters(struct xtr *, const struct eid_entry *,
+    const struct sender *to, uint8_t reason, bool drained,
+    const struct cpm_peer *peers, unsigned n_peers);
+
+/*
+ * An Ack from another site's xTR, authenticated.  ERR_NONCE if nothing of that
+ * nonce is outstanding towards it.
+ */
+enum err notify_on_ack(
+    struct xtr *, const struct sender *, const struct datagram *) MUST_USE;
+
+#endif
