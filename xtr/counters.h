@@ -15,9 +15,15 @@
 	X(map_request_sent, "map-request.sent") \
 	X(map_request_retried, "map-request.retried") \
 	X(map_request_given_up, "map-request.given-up") \
+	X(map_request_refused, "map-request.table-full") \
+	X(map_cache_evicted, "map-cache.evicted") \
+	X(map_cache_expired, "map-cache.expired") \
+	X(map_reply_ignored, "map-reply.record-ignored") \
 	X(map_reply_sent, "map-reply.sent") \
 	X(map_register_sent, "map-register.sent") \
 	X(map_register_retried, "map-register.retried") \
+	X(map_register_given_up, "map-register.given-up") \
+	X(map_register_delayed, "map-register.delayed") \
 	X(map_notify_sent, "map-notify.sent") \
 	X(map_notify_retried, "map-notify.retried") \
 	X(map_notify_given_up, "map-notify.given-up") \
@@ -30,6 +36,7 @@
 	X(smr_received, "smr.received") \
 	X(smr_ignored, "smr.ignored") \
 	X(smr_delayed, "smr.delayed") \
+	X(smr_forgotten, "smr.forgotten") \
 	X(cpm_ack_sent, "cpm-ack.sent") \
 	X(cpm_duplicate, "cpm.duplicate") \
 	X(cpm_tie, "cpm.tie") \
@@ -47,6 +54,7 @@
 	X(data_reencapsulated, "data.reencapsulated") \
 	X(data_queued, "data.queued") \
 	X(data_drop_miss, "data.drop.queue-full") \
+	X(data_drop_unanswered, "data.drop.unanswered") \
 	X(data_drop_held, "data.drop.held") \
 	X(data_drop_arriving, "data.drop.arriving") \
 	X(data_drop_split, "data.drop.split-horizon") \

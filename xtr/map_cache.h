@@ -71,8 +71,9 @@ map_cache_find(const struct map_cache *, const struct eid *);
 
 /*
  * The locator for a flow: best priority among reachable ones of the families
- * we have an RLOC of, weight by 'hash' with rendezvous hashing (a lost locator
- * moves only its own flows); RFC 9300 9, 12.  NULL if none is usable.
+ * we have an RLOC of, never one of ours; among several by weight and 'hash',
+ * rendezvous hashing: a lost locator moves only its own flows.  RFC 9300 9, 12.
+ * NULL if none is usable.
  */
 const struct cache_locator *map_cache_pick(
     const struct xtr *, const struct map_cache_entry *, uint32_t hash);
