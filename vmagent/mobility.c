@@ -149,6 +149,63 @@ mobility_decide(enum vm_state state, enum vm_event_kind event)
 	return table[event][state];
 }
 
+enum vm_event_kind
+mobility_listed(
+    enum vm_life life, enum vm_job job, enum vm_state state, bool mine)
+{
+	bool left_or_owned = state == VM_HERE || state == VM_DEPARTING ||
+	    state == VM_PAUSED || state == VM_LEFT;
+
+	switch (life) {
+	case LIFE_GONE:
+	case LIFE_STARTING:
+		return EV_NOTHING;
+	case LIFE_RUNNING:
+	case LIFE_PAUSED:
+		return mine ? EV_LIST_MINE : EV_LIST_OTHER;
+	case LIFE_PAUSED_MIGRATION:
+		if (job == JOB_INCOMING ||
+		    (job != JOB_OUTGOING && !left_or_owned))
+			return EV_LIST_INCOMING;
+		/* fall through */
+	case LIFE_PAUSED_POSTCOPY:
+		return mine ? EV_LIST_OUTGOING_MINE : EV_LIST_OUTGOING_OTHER;
+	case LIFE_POSTCOPY_FAILED:
+		return EV_LIST_POSTCOPY_FAILED;
+	case LIFE_CRASHED:
+		return EV_LIST_CRASHED;
+	}
+	return EV_NOTHING;
+}
+
+enum vm_event_kind
+mobility_polled(enum vm_life life, enum vm_job job, enum vm_state state)
+{
+	if (state != VM_DEPARTING && state != VM_PAUSED)
+		return EV_NOTHING;
+	switch (life) {
+	case LIFE_GONE:
+		return EV_LIST_MISSING;
+	case LIFE_RUNNING:
+		if (state == VM_PAUSED)
+			return EV_STILL_HERE;
+		return job == JOB_NONE ? EV_JOB_OVER : EV_NOTHING;
+	case LIFE_POSTCOPY_FAILED:
+		return EV_LIST_POSTCOPY_FAILED;
+	case LIFE_PAUSED:
+		/* Its user paused it; the migration was aborted silently. */
+		if (job != JOB_NONE)
+			return EV_NOTHING;
+		return state == VM_PAUSED ? EV_STILL_HERE : EV_JOB_OVER;
+	case LIFE_STARTING:
+	case LIFE_PAUSED_MIGRATION:
+	case LIFE_PAUSED_POSTCOPY:
+	case LIFE_CRASHED:
+		return EV_NOTHING;
+	}
+	return EV_NOTHING;
+}
+
 const struct action_form *
 mobility_form(enum vm_action action)
 {

@@ -71,6 +71,27 @@ enum vm_event_kind {
 	    EV_COUNT
 };
 
+/* What libvirt says a domain is doing. */
+enum vm_life {
+	LIFE_GONE, /* no such domain, or no process */
+	LIFE_STARTING,
+	LIFE_RUNNING,
+	LIFE_PAUSED,	       /* by the user, an I/O error, a snapshot ... */
+	LIFE_PAUSED_MIGRATION, /* at either end of one */
+	LIFE_PAUSED_POSTCOPY,  /* at the source */
+	LIFE_POSTCOPY_FAILED,
+	LIFE_CRASHED,
+};
+
+/* And the job it has. */
+enum vm_job {
+	JOB_UNKNOWN, /* could not be asked: so at the target of a migration */
+	JOB_NONE,
+	JOB_OUTGOING, /* a migration away */
+	JOB_INCOMING,
+	JOB_OTHER,
+};
+
 enum vm_action {
 	DO_NOTHING,
 	DO_PRESENT,	/* present, own generation */
@@ -93,6 +114,21 @@ struct verdict {
 
 /* The decision.  Both arguments are in range. */
 struct verdict mobility_decide(enum vm_state, enum vm_event_kind);
+
+/*
+ * The event that a listing makes of a domain; 'state' is what we thought, 'mine'
+ * as of mobility_mine().  EV_NOTHING where only lifecycle events tell.
+ */
+enum vm_event_kind
+mobility_listed(enum vm_life, enum vm_job, enum vm_state state, bool mine);
+
+/*
+ * The event that a look at a departing or paused VM makes (7.2), EV_NOTHING to
+ * look again later.  It counts when the answer stands for 2 s (departing), or
+ * when nothing was heard of the VM for 30 s (paused).
+ */
+enum vm_event_kind
+mobility_polled(enum vm_life, enum vm_job, enum vm_state state);
 
 /* Which generation a statement carries (docs/cpm.md 3.2, 4.1). */
 enum statement_generation {

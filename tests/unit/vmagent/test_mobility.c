@@ -253,6 +253,84 @@ test_mine(void **state)
 }
 
 static void
+test_listed(void **state)
+{
+	static const struct {
+		enum vm_life life;
+		enum vm_job job;
+		enum vm_state before;
+		bool mine;
+		enum vm_event_kind event;
+	} rows[] = {
+		{ LIFE_RUNNING, JOB_NONE, VM_ABSENT, true, EV_LIST_MINE },
+		{ LIFE_RUNNING, JOB_NONE, VM_ABSENT, false, EV_LIST_OTHER },
+		{ LIFE_PAUSED, JOB_NONE, VM_HERE, true, EV_LIST_MINE },
+		{ LIFE_PAUSED, JOB_NONE, VM_ABSENT, false, EV_LIST_OTHER },
+		/* A target cannot be asked for its job. */
+		{ LIFE_PAUSED_MIGRATION, JOB_UNKNOWN, VM_ABSENT, false,
+		    EV_LIST_INCOMING },
+		{ LIFE_PAUSED_MIGRATION, JOB_UNKNOWN, VM_ARRIVING, true,
+		    EV_LIST_INCOMING },
+		{ LIFE_PAUSED_MIGRATION, JOB_INCOMING, VM_HERE, true,
+		    EV_LIST_INCOMING },
+		{ LIFE_PAUSED_MIGRATION, JOB_OUTGOING, VM_ABSENT, true,
+		    EV_LIST_OUTGOING_MINE },
+		{ LIFE_PAUSED_MIGRATION, JOB_OUTGOING, VM_ABSENT, false,
+		    EV_LIST_OUTGOING_OTHER },
+		{ LIFE_PAUSED_MIGRATION, JOB_UNKNOWN, VM_PAUSED, true,
+		    EV_LIST_OUTGOING_MINE },
+		{ LIFE_PAUSED_POSTCOPY, JOB_OUTGOING, VM_PAUSED, true,
+		    EV_LIST_OUTGOING_MINE },
+		{ LIFE_POSTCOPY_FAILED, JOB_NONE, VM_PAUSED, true,
+		    EV_LIST_POSTCOPY_FAILED },
+		{ LIFE_CRASHED, JOB_NONE, VM_HERE, true, EV_LIST_CRASHED },
+		{ LIFE_STARTING, JOB_OTHER, VM_ABSENT, false, EV_NOTHING },
+		{ LIFE_GONE, JOB_UNKNOWN, VM_HERE, true, EV_NOTHING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(mobility_listed(rows[i].life, rows[i].job,
+				     rows[i].before, rows[i].mine),
+		    rows[i].event);
+}
+
+static void
+test_polled(void **state)
+{
+	static const struct {
+		enum vm_life life;
+		enum vm_job job;
+		enum vm_state before;
+		enum vm_event_kind event;
+	} rows[] = {
+		{ LIFE_RUNNING, JOB_OUTGOING, VM_DEPARTING, EV_NOTHING },
+		{ LIFE_RUNNING, JOB_NONE, VM_DEPARTING, EV_JOB_OVER },
+		{ LIFE_RUNNING, JOB_UNKNOWN, VM_DEPARTING, EV_NOTHING },
+		{ LIFE_PAUSED_MIGRATION, JOB_OUTGOING, VM_DEPARTING,
+		    EV_NOTHING },
+		{ LIFE_GONE, JOB_UNKNOWN, VM_DEPARTING, EV_LIST_MISSING },
+		{ LIFE_RUNNING, JOB_NONE, VM_PAUSED, EV_STILL_HERE },
+		{ LIFE_PAUSED_MIGRATION, JOB_OUTGOING, VM_PAUSED, EV_NOTHING },
+		{ LIFE_PAUSED_POSTCOPY, JOB_OUTGOING, VM_PAUSED, EV_NOTHING },
+		{ LIFE_POSTCOPY_FAILED, JOB_NONE, VM_PAUSED,
+		    EV_LIST_POSTCOPY_FAILED },
+		/* virsh suspend while copying, then virsh domjobabort */
+		{ LIFE_PAUSED, JOB_OUTGOING, VM_PAUSED, EV_NOTHING },
+		{ LIFE_PAUSED, JOB_NONE, VM_PAUSED, EV_STILL_HERE },
+		{ LIFE_GONE, JOB_UNKNOWN, VM_PAUSED, EV_LIST_MISSING },
+		{ LIFE_RUNNING, JOB_NONE, VM_HERE, EV_NOTHING },
+		{ LIFE_GONE, JOB_UNKNOWN, VM_LEFT, EV_NOTHING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(
+		    mobility_polled(rows[i].life, rows[i].job, rows[i].before),
+		    rows[i].event);
+}
+
+static void
 test_names(void **state)
 {
 	(void)state;
@@ -271,6 +349,8 @@ main(void)
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_generation),
 		cmocka_unit_test(test_mine),
+		cmocka_unit_test(test_listed),
+		cmocka_unit_test(test_polled),
 		cmocka_unit_test(test_names),
 	};
 
