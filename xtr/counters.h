@@ -20,6 +20,7 @@
 	X(map_cache_expired, "map-cache.expired") \
 	X(map_reply_ignored, "map-reply.record-ignored") \
 	X(map_reply_sent, "map-reply.sent") \
+	X(map_reply_limited, "map-reply.limited") \
 	X(map_register_sent, "map-register.sent") \
 	X(map_register_retried, "map-register.retried") \
 	X(map_register_given_up, "map-register.given-up") \

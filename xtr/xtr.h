@@ -32,6 +32,7 @@ struct output;
 struct input;
 struct pending;
 struct registers;
+struct replies;
 struct requesters;
 struct route;
 struct segments;
@@ -57,6 +58,7 @@ struct xtr {
 	struct notify *notify;
 	struct moves *moves;
 	struct map_server *map_server;
+	struct replies *replies; /* made by the first reply_send() */
 	struct route *route;
 	struct segments *segments;
 	struct dp *dp;
