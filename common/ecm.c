@@ -242,7 +242,7 @@ ipv4_put(struct wire_writer *w, const struct ecm *m, size_t udp_len)
 
 	wire_put_u16(w, 0x4500);
 	wire_put_u16(w, (unsigned)(IPV4_HEADER + udp_len));
-	wire_put_u32(w, 0); /* identification, fragment */
+	wire_put_u32(w, 0x4000); /* DF: then an identification of 0 is right */
 	wire_put_u8(w, m->ttl ? m->ttl : TTL_DEFAULT);
 	wire_put_u8(w, IP_UDP);
 	wire_put_u16(w, 0);

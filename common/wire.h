@@ -73,7 +73,9 @@ wire_get_u16(struct wire_reader *r)
 {
 	const uint8_t *p = wire_take(r, 2);
 
-	return p ? (uint16_t)(p[0] << 8 | p[1]) : 0;
+	if (!p)
+		return 0;
+	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 static inline uint32_t
