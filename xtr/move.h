@@ -7,8 +7,9 @@
  *
  * Key: (EID, generation).  The id people see is the generation in hex: agent
  * and xTRs of both sites log the same one.  Owner: this table.  Bound: MOVES_MAX
- * records, MOVE_STEPS_MAX steps each; the oldest finished one goes.  Kept in the
- * store; mobility.c resumes the unfinished ones after a restart.
+ * records, MOVE_STEPS_MAX steps each (more are not noted); the oldest finished
+ * record goes, or the oldest if none is.  Kept in the store; mobility.c resumes
+ * the unfinished ones after a restart.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,16 +48,19 @@ void moves_free(struct moves *); /* accepts NULL */
 /*
  * A new owner was accepted here (commit) or notified (yield).  'from', 'to' are
  * names of sites or hypervisors for people, at most 63 octets; 'event_ms' is
- * the hypervisor's own time, 0 if unknown.  An equal key goes on.
+ * the hypervisor's own time, 0 if unknown.  An equal key goes on, also if it
+ * was finished; an older unfinished move of the EID is finished by it.
  */
 void move_begin(struct xtr *, const struct eid *, uint64_t generation,
     const uint8_t vm_id[16], const char *from, const char *to,
     uint64_t event_ms);
 /*
  * Notes a step of the newest move of 'eid' with the present wall clock; 'peer'
- * may be NULL.  Steps before a move is known (arriving, departing, paused) wait
- * for it for five minutes.  No move: nothing happens.  The same step and peer
- * again changes nothing but a count.
+ * may be NULL.  Only what was accepted is noted.  Steps before a move is known
+ * (arriving, departing, paused, and departed after one of them) wait for it
+ * for five minutes, aborted ends that.  No move: nothing happens.  The same
+ * step and peer again changes nothing but a count.  A move finished still
+ * takes late steps.
  */
 void move_note(
     struct xtr *, const struct eid *, enum move_step, const struct addr *peer);
