@@ -30,7 +30,7 @@ print_margin(struct printer *p)
 	p->dash = false;
 }
 
-/* Plain only if no reader could take it for anything but this text. */
+/* Whether the text needs no quotes; our reader takes every scalar as text. */
 static bool
 is_plain(const char *text)
 {

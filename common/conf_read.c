@@ -233,6 +233,8 @@ value_error(struct reader *r, struct conf_pos pos, const struct path *path,
 	char where[PATH_STR_MAX], what[CONF_WHY_MAX + KEY_MAX];
 	va_list ap;
 
+	if (r->stopped)
+		return; /* no value, because there is no text any more */
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);

@@ -156,6 +156,7 @@ struct conf_dataplane {
 	const char *device; /* default lisp0 */
 	int64_t mtu;   /* of 'device', default 1464 - 20 = 1444 (IPv6 outer) */
 	int64_t table; /* routing table of what we install; default main 254 */
+	struct conf_pos pos;
 };
 
 /* map-server.sites[].prefixes[] */
@@ -201,6 +202,7 @@ struct conf_itr {
 	struct conf_list eid_space;
 	bool natively_forward; /* obey action Natively-Forward; default false:
 				* unreachable, so that no EID leaks */
+	struct conf_pos pos;
 };
 
 struct conf_control {

@@ -76,6 +76,12 @@ check_no_loop(struct xtr_conf *c, struct conf_pos pos, const char *what,
 		if (covers_addr(&e->prefix, a))
 			in = &e->prefix;
 	}
+	for (size_t i = 0; i < c->itr.eid_space.n; i++) {
+		const struct eid *e = conf_at(c->itr.eid_space, struct eid, i);
+
+		if (covers_addr(e, a))
+			in = e;
+	}
 	if (in)
 		conf_error(c->doc, pos,
 		    "%s: %s lies inside the EID prefix %s, its packets would "
@@ -557,27 +563,29 @@ check_site_rloc(struct xtr_conf *c, const struct conf_site_xtr *x,
 			    what, addr_str(a, text));
 }
 
-/* Nothing of 'x' may be that of 'o', an xTR before it. */
+/* Nothing of 'x' may be that of mobility.sites[site].xtrs[n] before it. */
 static void
 check_site_xtr_pair(struct xtr_conf *c, const struct conf_site_xtr *x,
-    const char *what, const struct conf_site_xtr *o, const char *other)
+    const char *what, size_t site, size_t n)
 {
+	const struct conf_other_site *s =
+	    conf_at(c->mobility.sites, struct conf_other_site, site);
+	const struct conf_site_xtr *o =
+	    conf_at(s->xtrs, struct conf_site_xtr, n);
+	const struct addr *same = site_xtr_has(o, &x->rloc) ? &x->rloc : NULL;
 	char text[ADDR_STR_MAX];
 
-	if (memcmp(x->xtr_id, o->xtr_id, 16) == 0)
-		conf_error(
-		    c->doc, x->pos, "%s: the same xtr-id as %s", what, other);
-	if (site_xtr_has(o, &x->rloc))
-		conf_error(c->doc, x->pos, "%s: RLOC %s is that of %s too",
-		    what, addr_str(&x->rloc, text), other);
-	for (size_t i = 0; i < x->rlocs.n; i++) {
-		const struct addr *a = conf_at(x->rlocs, struct addr, i);
-
-		if (site_xtr_has(o, a))
-			conf_error(c->doc, x->pos,
-			    "%s: RLOC %s is that of %s too", what,
-			    addr_str(a, text), other);
-	}
+	for (size_t i = 0; i < x->rlocs.n; i++)
+		if (site_xtr_has(o, conf_at(x->rlocs, struct addr, i)))
+			same = conf_at(x->rlocs, struct addr, i);
+	if (same)
+		conf_error(c->doc, x->pos,
+		    "%s: RLOC %s is that of mobility.sites[%zu].xtrs[%zu] too",
+		    what, addr_str(same, text), site, n);
+	else if (memcmp(x->xtr_id, o->xtr_id, 16) == 0)
+		conf_error(c->doc, x->pos,
+		    "%s: the same xtr-id as mobility.sites[%zu].xtrs[%zu]",
+		    what, site, n);
 }
 
 static void
@@ -615,7 +623,7 @@ check_site_xtrs(struct xtr_conf *c, size_t last)
 {
 	const struct conf_other_site *s =
 	    conf_at(c->mobility.sites, struct conf_other_site, last);
-	char what[WHAT_MAX], other[WHAT_MAX];
+	char what[WHAT_MAX];
 
 	for (size_t i = 0; i < s->xtrs.n; i++) {
 		struct conf_site_xtr *x =
@@ -629,13 +637,8 @@ check_site_xtrs(struct xtr_conf *c, size_t last)
 			    c->mobility.sites, struct conf_other_site, k);
 			size_t n = k == last ? i : o->xtrs.n;
 
-			for (size_t j = 0; j < n; j++) {
-				snprintf(other, sizeof(other),
-				    "mobility.sites[%zu].xtrs[%zu]", k, j);
-				check_site_xtr_pair(c, x, what,
-				    conf_at(o->xtrs, struct conf_site_xtr, j),
-				    other);
-			}
+			for (size_t j = 0; j < n; j++)
+				check_site_xtr_pair(c, x, what, k, j);
 		}
 	}
 }
@@ -699,7 +702,7 @@ check_dataplane(struct xtr_conf *c)
 			    i, r->interface);
 	}
 	if (c->dataplane.table == 255)
-		conf_error(c->doc, (struct conf_pos){ 0, 0 },
+		conf_error(c->doc, c->dataplane.pos,
 		    "dataplane.table: 255 is the kernel's table of local "
 		    "addresses");
 }
@@ -738,8 +741,8 @@ sources_differ(const struct conf_ms_site *a, const struct conf_ms_site *b)
 	return a->sources.n && b->sources.n;
 }
 
-/* Two entries with the same prefix and key-id. */
-static void
+/* Two entries with the same prefix and key-id; false after an error. */
+static bool
 check_ms_pair(
     struct xtr_conf *c, const struct ms_entry *first, const struct ms_entry *e)
 {
@@ -757,12 +760,15 @@ check_ms_pair(
 		    "map-server.sites[%u].prefixes[%u]: %s is prefixes[%u] "
 		    "already",
 		    e->site, e->index, eid_str(&e->prefix, text), first->index);
-	else if (!sources_differ(a, b))
+	else if (sources_differ(a, b))
+		return true;
+	else
 		conf_error(c->doc, pos,
 		    "map-server.sites[%u].prefixes[%u]: %s has key-id %u in "
 		    "map-server.sites[%u] too; that needs different sources",
 		    e->site, e->index, eid_str(&e->prefix, text), e->key_id,
 		    first->site);
+	return false;
 }
 
 static void
@@ -793,13 +799,14 @@ check_ms_prefixes(struct xtr_conf *c)
 	if (!n)
 		return;
 	qsort(all, n, sizeof(*all), ms_entry_compare);
-	for (size_t i = 1; i < n; i++)
-		for (size_t j = i; j-- > 0;) {
-			if (!eid_equal(&all[j].prefix, &all[i].prefix) ||
-			    all[j].key_id != all[i].key_id)
+	for (size_t i = 1, run = 0; i < n; i++) {
+		if (!eid_equal(&all[run].prefix, &all[i].prefix) ||
+		    all[run].key_id != all[i].key_id)
+			run = i; /* the first of those that are alike */
+		for (size_t j = run; j < i; j++)
+			if (!check_ms_pair(c, &all[j], &all[i]))
 				break;
-			check_ms_pair(c, &all[j], &all[i]);
-		}
+	}
 }
 
 static void
@@ -834,7 +841,7 @@ static void
 check_itr(struct xtr_conf *c)
 {
 	for (size_t i = 0; i < c->itr.proxy_itrs.n; i++)
-		check_rloc(c, (struct conf_pos){ 0, 0 }, "itr.proxy-itrs",
+		check_rloc(c, c->itr.pos, "itr.proxy-itrs",
 		    conf_at(c->itr.proxy_itrs, struct addr, i));
 }
 
