@@ -3,7 +3,8 @@
  * table.c - a bounded hash table of intrusive nodes.
  *
  * Chained, with as many buckets as nodes: an entry costs its node and at most
- * two pointers.  Keys come from packets, so the hash is SipHash-1-3 under a
+ * three pointers.  Growing spreads over the following adds: rehashing a million
+ * entries at once stops everything for 70 ms.  Keys come from packets, so the hash is SipHash-1-3 under a
  * random key per table: whoever does not know the key cannot aim at one bucket.
  * Faster seeded hashes (xxHash, Murmur, City) do not give that: inputs are known
  * for them that collide under every seed.  Thirty lines here also save a
@@ -73,6 +74,12 @@ sip_hash(const uint64_t seed[2], const uint8_t *p, size_t len)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+uint64_t
+table_hash(const uint64_t seed[2], const void *bytes, size_t len)
+{
+	return sip_hash(seed, bytes, len);
+}
+
 static const uint8_t *
 node_key(const struct table *t, const struct table_node *n)
 {
@@ -82,6 +89,10 @@ node_key(const struct table *t, const struct table_node *n)
 static struct table_node **
 bucket(const struct table *t, uint64_t hash)
 {
+	size_t i = hash & (t->n_old - 1);
+
+	if (t->old_buckets && i >= t->moved)
+		return &t->old_buckets[i];
 	return &t->buckets[hash & (t->n_buckets - 1)];
 }
 
@@ -89,26 +100,40 @@ bucket(const struct table *t, uint64_t hash)
 static void
 grow(struct table *t)
 {
-	struct table old = *t;
-	struct table_node **buckets =
-	    calloc(old.n_buckets * 2, sizeof(*buckets));
+	struct table_node **buckets;
 
+	buckets = calloc(t->n_buckets * 2, sizeof(struct table_node *));
 	if (!buckets)
 		return;
+	t->old_buckets = t->buckets;
+	t->n_old = t->n_buckets;
+	t->moved = 0;
 	t->buckets = buckets;
-	t->n_buckets = old.n_buckets * 2;
-	for (size_t i = 0; i < old.n_buckets; i++) {
-		struct table_node *n, *next;
+	t->n_buckets = t->n_old * 2;
+}
 
-		for (n = old.buckets[i]; n; n = next) {
-			struct table_node **head = bucket(t, n->hash);
+/* Moves one bucket on from the array before. */
+static void
+grow_step(struct table *t)
+{
+	struct table_node *n, *next;
 
-			next = n->next_in_table;
-			n->next_in_table = *head;
-			*head = n;
-		}
+	if (!t->old_buckets)
+		return;
+	n = t->old_buckets[t->moved];
+	t->old_buckets[t->moved++] = NULL;
+	for (; n; n = next) {
+		struct table_node **head = bucket(t, n->hash);
+
+		next = n->next_in_table;
+		n->next_in_table = *head;
+		*head = n;
 	}
-	free(old.buckets);
+	if (t->moved == t->n_old) {
+		free(t->old_buckets);
+		t->old_buckets = NULL;
+		t->n_old = 0;
+	}
 }
 
 enum err
@@ -131,6 +156,7 @@ void
 table_fini(struct table *t)
 {
 	free(t->buckets);
+	free(t->old_buckets);
 	*t = (struct table){ 0 };
 }
 
@@ -153,8 +179,11 @@ table_add(struct table *t, struct table_node *n)
 
 	if (t->count >= t->max)
 		return ERR_FULL;
-	if (t->count >= t->n_buckets)
+	if (t->count >= t->n_buckets && !t->old_buckets)
 		grow(t);
+	/* Two, to be through well before the next time. */
+	grow_step(t);
+	grow_step(t);
 	n->hash = sip_hash(t->seed, node_key(t, n), t->key_len);
 	head = bucket(t, n->hash);
 	n->next_in_table = *head;
@@ -187,8 +216,10 @@ table_next(struct table_iter *it)
 {
 	struct table_node *n = it->next;
 
-	while (!n && it->bucket < it->t->n_buckets)
-		n = it->t->buckets[it->bucket++];
+	while (!n && it->bucket < it->t->n_old)
+		n = it->t->old_buckets[it->bucket++];
+	while (!n && it->bucket - it->t->n_old < it->t->n_buckets)
+		n = it->t->buckets[it->bucket++ - it->t->n_old];
 	it->next = n ? n->next_in_table : NULL;
 	return n;
 }

@@ -8,8 +8,8 @@
  * Key: octets inside the entry, fixed length per table.  Owner: the caller owns
  * the entries, the table links them.  Bound: 'max' nodes, table_add() then says
  * ERR_FULL and the caller decides what goes.  Find, add and remove are O(1);
- * growing rehashes all (amortised O(1)).  The hash is seeded per table, so a
- * remote cannot choose collisions.
+ * growing moves a few entries per add, so that no add takes long.  The hash is
+ * seeded per table, so a remote cannot choose collisions.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -24,11 +24,20 @@ struct table_node {
 struct table {
 	struct table_node **buckets;
 	size_t n_buckets; /* power of two */
+	/* While growing: the half as long array before, empty up to 'moved'. */
+	struct table_node **old_buckets;
+	size_t n_old, moved;
 	size_t count, max;
 	size_t key_len;
 	ptrdiff_t key_offset; /* from the node to the key */
 	uint64_t seed[2];
 };
+
+/*
+ * The hash of these tables, for others: SipHash-1-3 of 'len' octets under 'seed',
+ * 16 octets of auth_random().
+ */
+uint64_t table_hash(const uint64_t seed[2], const void *bytes, size_t len);
 
 /*
  * 'node_offset' and 'key_offset' are offsetof() in the entry's struct.

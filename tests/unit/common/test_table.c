@@ -60,6 +60,7 @@ test_find_add_remove(void **state)
 	for (unsigned i = 0; i < N; i++) {
 		assert_null(find(&t, e[i].key));
 		assert_int_equal(table_add(&t, &e[i].node), ERR_OK);
+		assert_ptr_equal(find(&t, e[i / 2].key), &e[i / 2]);
 	}
 	assert_int_equal(t.count, N);
 	assert_true(t.n_buckets >= N / 2);
@@ -98,38 +99,48 @@ test_bound(void **state)
 	free(e);
 }
 
+/* Walks a table of 'n', removing every third, then the rest. */
 static void
-test_walk(void **state)
+check_walk(unsigned n)
 {
 	struct entry *e = entries_new();
-	struct table_node *n;
+	struct table_node *node;
 	struct table_iter it;
 	struct table t;
 	size_t seen = 0;
 
-	(void)state;
 	init(&t, N);
-	it = table_iter(&t);
-	assert_null(table_next(&it));
-	for (unsigned i = 0; i < N; i++)
+	for (unsigned i = 0; i < n; i++)
 		assert_int_equal(table_add(&t, &e[i].node), ERR_OK);
-
-	for (it = table_iter(&t); (n = table_next(&it)); seen++) {
-		struct entry *x = table_entry(n, struct entry, node);
+	for (it = table_iter(&t); (node = table_next(&it)); seen++) {
+		struct entry *x = table_entry(node, struct entry, node);
 
 		assert_false(x->seen);
 		x->seen = true;
 		if (x->id % 3 == 0)
-			table_remove(&t, n);
+			table_remove(&t, node);
 	}
-	assert_int_equal(seen, N);
-	assert_int_equal(t.count, N - (N + 2) / 3);
+	assert_int_equal(seen, n);
+	assert_int_equal(t.count, n - (n + 2) / 3);
 
-	for (it = table_iter(&t); (n = table_next(&it));)
-		table_remove(&t, n);
+	for (it = table_iter(&t); (node = table_next(&it));)
+		table_remove(&t, node);
 	assert_int_equal(t.count, 0);
 	table_fini(&t);
 	free(e);
+}
+
+static void
+test_walk(void **state)
+{
+	(void)state;
+	check_walk(0);
+	check_walk(N);
+	/* Around and in the middle of growing. */
+	for (unsigned n = 1020; n < 1100; n++)
+		check_walk(n);
+	for (unsigned n = 1500; n < 1560; n++)
+		check_walk(n);
 }
 
 /*
