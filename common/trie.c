@@ -8,16 +8,16 @@
  *
  * so one tree holds all instances and families, and a prefix never reaches into
  * another instance.  Two kinds of node: a trie_node holds a value and its whole
- * prefix; a trie_fork holds only the number of the bit at which its two branches
- * part.  A fork does not know the bits that were skipped above it: a walk goes
+ * prefix; a trie_fork is where two branches part, at a bit that the reference to
+ * it tells.  A fork does not know the bits that were skipped above it: a walk goes
  * down by single bits and compares whole prefixes at the values only.  That is
  * right because all values below a fork agree in the bits before it, so the
  * first value met tells for all of them whether, and where, the key leaves them.
  *
- * Nodes and forks live in two arrays and name each other by index: half the
- * size of pointers and no allocator overhead.  There are fewer forks than
- * values, so with arrays of one length trie_remove(), which may turn a node into
- * a fork, needs no memory and cannot fail.
+ * Nodes and forks live in two arrays and name each other by index: no allocator
+ * overhead, and room for the bit.  There are fewer forks than values, so with
+ * arrays of one length trie_remove(), which may turn a node into a fork, needs
+ * no memory and cannot fail.
  */
 #include "common/trie.h"
 
@@ -26,10 +26,12 @@
 #include <stdlib.h>
 
 /*
- * A reference: 0 is none, else an index into the nodes (from 1), or into the
- * forks with FORK set.
+ * A reference: 0 is none, else an index (from 1) into the nodes or, with FORK
+ * set, the forks, and the bit at which the walk goes on below: so the side to
+ * take is known before the fork itself has come from memory.
  */
-#define FORK UINT32_C(0x80000000)
+#define FORK (UINT64_C(1) << 63)
+#define REF_BIT_SHIFT 32
 
 enum {
 	HEAD_BITS = 64, /* before the address */
@@ -47,16 +49,15 @@ struct key {
 struct trie_node {
 	uint64_t w[3]; /* the low 16 bits of w[0] hold the length */
 	void *value;
-	uint32_t child[2]; /* child[0] links free nodes */
+	uint64_t child[2]; /* child[0] links free nodes */
 };
 
 struct trie_fork {
-	uint32_t child[2];
-	uint32_t bit;
+	uint64_t child[2]; /* child[0] links free forks */
 };
 
-_Static_assert(sizeof(struct trie_node) + sizeof(struct trie_fork) == 52,
-    "trie.h promises 52 octets per value");
+_Static_assert(sizeof(struct trie_node) + sizeof(struct trie_fork) == 64,
+    "trie.h promises 64 octets per value");
 
 #define LEN_MASK UINT64_C(0xffff)
 
@@ -143,32 +144,38 @@ common_len(const struct trie_node *n, const struct key *k)
 }
 
 static inline bool
-is_fork(uint32_t ref)
+is_fork(uint64_t ref)
 {
 	return ref & FORK;
 }
 
 static inline struct trie_node *
-node_at(const struct trie *t, uint32_t ref)
+node_at(const struct trie *t, uint64_t ref)
 {
-	return &t->nodes[ref];
+	return &t->nodes[(uint32_t)ref];
 }
 
 static inline struct trie_fork *
-fork_at(const struct trie *t, uint32_t ref)
+fork_at(const struct trie *t, uint64_t ref)
 {
-	return &t->forks[ref & ~FORK];
+	return &t->forks[(uint32_t)ref];
 }
 
-/* The bit at which the walk goes on below 'ref'. */
+static inline uint64_t
+ref_make(uint32_t index, unsigned bit)
+{
+	return index | (uint64_t)bit << REF_BIT_SHIFT;
+}
+
+/* The bit at which the walk goes on below: of a node, its length. */
 static inline unsigned
-ref_bit(const struct trie *t, uint32_t ref)
+ref_bit(uint64_t ref)
 {
-	return is_fork(ref) ? fork_at(t, ref)->bit : node_len(node_at(t, ref));
+	return (uint8_t)(ref >> REF_BIT_SHIFT);
 }
 
-static inline uint32_t *
-ref_children(const struct trie *t, uint32_t ref)
+static inline uint64_t *
+ref_children(const struct trie *t, uint64_t ref)
 {
 	return is_fork(ref) ? fork_at(t, ref)->child : node_at(t, ref)->child;
 }
@@ -177,13 +184,13 @@ ref_children(const struct trie *t, uint32_t ref)
  * The value under which 'k' belongs, or at which it leaves the tree: no value
  * has more leading bits in common with 'k'.  0 if the trie is empty.
  */
-static uint32_t
+static uint64_t
 nearest(const struct trie *t, const struct key *k)
 {
-	uint32_t ref = t->root, next;
+	uint64_t ref = t->root, next;
 
 	while (ref) {
-		unsigned bit = ref_bit(t, ref);
+		unsigned bit = ref_bit(ref);
 
 		if (is_fork(ref)) {
 			/* Below, all are longer than 'k': any one will do. */
@@ -211,7 +218,7 @@ reserve(struct trie *t)
 
 	if (t->free_node || t->nodes_used + 1 < t->pool_size)
 		return ERR_OK;
-	if (size >= FORK)
+	if (size < t->pool_size)
 		return ERR_NOMEM;
 	nodes = realloc(t->nodes, size * sizeof(*nodes));
 	if (!nodes)
@@ -225,48 +232,47 @@ reserve(struct trie *t)
 	return ERR_OK;
 }
 
-static uint32_t
+static uint64_t
 node_new(struct trie *t, const struct key *k, void *value)
 {
-	uint32_t ref = t->free_node;
+	uint32_t i = t->free_node;
 
-	if (ref)
-		t->free_node = node_at(t, ref)->child[0];
+	if (i)
+		t->free_node = (uint32_t)t->nodes[i].child[0];
 	else
-		ref = ++t->nodes_used;
-	*node_at(t, ref) = (struct trie_node){
+		i = ++t->nodes_used;
+	t->nodes[i] = (struct trie_node){
 		.w = { k->w[0] | k->len, k->w[1], k->w[2] },
 		.value = value,
 	};
-	return ref;
+	return ref_make(i, k->len);
 }
 
 static void
-node_free(struct trie *t, uint32_t ref)
+node_free(struct trie *t, uint64_t ref)
 {
 	node_at(t, ref)->child[0] = t->free_node;
-	t->free_node = ref;
+	t->free_node = (uint32_t)ref;
 }
 
-static uint32_t
+static uint64_t
 fork_new(struct trie *t, unsigned bit)
 {
-	uint32_t ref = t->free_fork;
+	uint32_t i = t->free_fork;
 
-	if (ref)
-		t->free_fork = fork_at(t, ref)->child[0];
+	if (i)
+		t->free_fork = (uint32_t)t->forks[i].child[0];
 	else
-		ref = FORK | ++t->forks_used;
-	assert((ref & ~FORK) < t->pool_size);
-	fork_at(t, ref)->bit = bit;
-	return ref;
+		i = ++t->forks_used;
+	assert(i < t->pool_size);
+	return FORK | ref_make(i, bit);
 }
 
 static void
-fork_free(struct trie *t, uint32_t ref)
+fork_free(struct trie *t, uint64_t ref)
 {
 	fork_at(t, ref)->child[0] = t->free_fork;
-	t->free_fork = ref;
+	t->free_fork = (uint32_t)ref;
 }
 
 /*
@@ -274,15 +280,15 @@ fork_free(struct trie *t, uint32_t ref)
  * value, 'len' the number of bits it has in common with 'k'.
  */
 static void
-insert(struct trie *t, const struct key *k, uint32_t ref,
+insert(struct trie *t, const struct key *k, uint64_t ref,
     const struct trie_node *sample, unsigned len)
 {
 	struct trie_node *n = node_at(t, ref);
-	uint32_t *link = &t->root, fork;
+	uint64_t *link = &t->root, fork;
 	unsigned bit = 0, side;
 
 	while (*link) {
-		bit = ref_bit(t, *link);
+		bit = ref_bit(*link);
 		/* A value of just 'len' bits covers 'k': go below it. */
 		if (bit > len || (bit == len && len == k->len))
 			break;
@@ -327,7 +333,7 @@ enum err
 trie_add(struct trie *t, const struct eid *e, void *value)
 {
 	struct key k = key_of(e);
-	uint32_t near = nearest(t, &k);
+	uint64_t near = nearest(t, &k);
 	unsigned len = 0;
 	enum err err;
 
@@ -357,12 +363,12 @@ void *
 trie_remove(struct trie *t, const struct eid *e)
 {
 	struct key k = key_of(e);
-	uint32_t *link = &t->root, *above = NULL, ref, fork;
+	uint64_t *link = &t->root, *above = NULL, ref, fork;
 	struct trie_node *n;
 	void *value;
 	unsigned bit;
 
-	while (*link && (bit = ref_bit(t, *link)) < k.len) {
+	while (*link && (bit = ref_bit(*link)) < k.len) {
 		above = link;
 		link = &ref_children(t, *link)[key_bit(k.w, bit)];
 	}
@@ -400,10 +406,10 @@ void *
 trie_find(const struct trie *t, const struct eid *e)
 {
 	struct key k = key_of(e);
-	uint32_t ref = t->root;
+	uint64_t ref = t->root;
 	unsigned bit;
 
-	while (ref && (bit = ref_bit(t, ref)) < k.len)
+	while (ref && (bit = ref_bit(ref)) < k.len)
 		ref = ref_children(t, ref)[key_bit(k.w, bit)];
 	if (!ref || is_fork(ref) || node_len(node_at(t, ref)) != k.len ||
 	    !node_covers(node_at(t, ref), &k))
@@ -415,22 +421,18 @@ trie_find(const struct trie *t, const struct eid *e)
 static void *
 longest(const struct trie *t, const struct key *k, unsigned max_len)
 {
-	uint32_t ref = t->root;
+	uint64_t ref = t->root;
 	void *best = NULL;
 
 	while (ref) {
-		const uint32_t *child;
-		unsigned bit;
+		unsigned bit = ref_bit(ref);
+		const uint64_t *child;
 
 		if (is_fork(ref)) {
-			const struct trie_fork *f = fork_at(t, ref);
-
-			bit = f->bit;
-			child = f->child;
+			child = fork_at(t, ref)->child;
 		} else {
 			const struct trie_node *n = node_at(t, ref);
 
-			bit = node_len(n);
 			if (bit > max_len || !node_covers(n, k))
 				break;
 			best = n->value;
@@ -461,16 +463,16 @@ trie_parent(const struct trie *t, const struct eid *e)
 
 /* Calls 'fn' for every value at and below 'ref'. */
 static void
-walk(const struct trie *t, uint32_t ref,
+walk(const struct trie *t, uint64_t ref,
     bool (*fn)(void *arg, const struct eid *, void *value), void *arg)
 {
-	uint32_t stack[STACK_MAX];
+	uint64_t stack[STACK_MAX];
 	unsigned n = 0;
 
 	if (ref)
 		stack[n++] = ref;
 	while (n > 0) {
-		const uint32_t *child;
+		const uint64_t *child;
 
 		ref = stack[--n];
 		if (!is_fork(ref)) {
@@ -494,12 +496,12 @@ trie_walk(const struct trie *t, const struct eid *under,
     bool (*fn)(void *arg, const struct eid *, void *value), void *arg)
 {
 	struct key k = key_of(under);
-	uint32_t near = nearest(t, &k), ref = t->root;
+	uint64_t near = nearest(t, &k), ref = t->root;
 	unsigned bit;
 
 	if (!near || common_len(node_at(t, near), &k) < k.len)
 		return; /* the nearest is not inside, so none is */
-	while ((bit = ref_bit(t, ref)) < k.len)
+	while ((bit = ref_bit(ref)) < k.len)
 		ref = ref_children(t, ref)[key_bit(k.w, bit)];
 	walk(t, ref, fn, arg);
 }
@@ -516,7 +518,7 @@ trie_hole(const struct trie *t, const struct eid *e, unsigned min_bits,
     struct eid *out)
 {
 	struct key k = key_of(e);
-	uint32_t near = nearest(t, &k);
+	uint64_t near = nearest(t, &k);
 	unsigned len = HEAD_BITS + min_bits, common;
 
 	if (longest(t, &k, k.len))

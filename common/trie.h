@@ -8,8 +8,8 @@
  * Key: struct eid (instance-ID, family, prefix).  A path-compressed binary
  * trie, one for all instances and families.  Owner: values are borrowed, nodes
  * are the trie's.  Bound: 'max' values; ERR_FULL beyond.  Find, add and remove
- * walk at most one node per bit (<= 176), in practice O(log n).  Costs 52
- * octets per value (104 while it grows); an empty trie holds no memory.
+ * walk at most one node per bit (<= 176), in practice O(log n).  Costs 64
+ * octets per value (128 just after growing); an empty trie holds no memory.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ struct trie {
 	uint32_t pool_size;
 	uint32_t nodes_used, forks_used;
 	uint32_t free_node, free_fork; /* heads of the free lists */
-	uint32_t root;
+	uint64_t root;
 	size_t count, max;
 };
 
