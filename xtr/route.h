@@ -8,7 +8,8 @@
  *
  * Every call waits for the kernel's acknowledgement (tens of microseconds) and
  * is idempotent: adding what is there and removing what is not are ERR_OK.  All
- * we install carries RTPROT ROUTE_PROTO, so that a restart finds its own.
+ * we install carries ROUTE_PROTO, so that a restart finds its own.  A refusal
+ * is logged here, with the kernel's words; counting it is the caller's.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 
 #define ROUTE_PROTO 0x4c	    /* 'L' */
 #define ROUTE_BACKSTOP_METRIC 65000 /* of the unreachable routes */
+#define ROUTE_TABLE_MAIN 254
 
 struct route;
 
@@ -33,11 +35,14 @@ struct route_spec {
 	struct addr via;   /* AFI_NONE: on link */
 	bool unreachable;
 	uint32_t metric; /* 0: the kernel's default */
-	uint32_t table;	 /* 254 = main */
+	uint32_t table;	 /* ROUTE_TABLE_MAIN ... */
 };
 enum err route_set(struct route *, const struct route_spec *) MUST_USE;
 enum err route_unset(struct route *, const struct route_spec *) MUST_USE;
-/* Every route of ours (ROUTE_PROTO). */
+/*
+ * Calls 'fn' for every route of ours (ROUTE_PROTO, table 0 in the filter: of
+ * any table) until it returns false.  'fn' may set and unset routes.
+ */
 enum err route_list(struct route *,
     bool (*fn)(void *arg, const struct route_spec *), void *arg) MUST_USE;
 
@@ -45,11 +50,21 @@ enum err route_list(struct route *,
  * Policy rule: packets from 'from' look into 'table'; with 'suppress_default'
  * only its routes longer than /0 count.
  */
+struct route_rule {
+	struct eid from;
+	uint32_t priority;
+	uint32_t table;
+	bool suppress_default;
+};
 enum err route_rule_set(struct route *, const struct eid *from,
     uint32_t priority, uint32_t table, bool suppress_default) MUST_USE;
 enum err route_rule_unset(struct route *, const struct eid *from,
     uint32_t priority, uint32_t table) MUST_USE;
+/* Every rule of ours; 'fn' as of route_list(). */
+enum err route_rule_list(struct route *,
+    bool (*fn)(void *arg, const struct route_rule *), void *arg) MUST_USE;
 
+/* An address of the host, without duplicate address detection. */
 enum err route_addr_set(
     struct route *, int ifindex, const struct addr *, unsigned bits) MUST_USE;
 enum err route_addr_unset(
@@ -60,12 +75,19 @@ enum err route_neigh_set(struct route *, int ifindex, const struct addr *,
     const struct addr *mac) MUST_USE;
 enum err
 route_neigh_unset(struct route *, int ifindex, const struct addr *) MUST_USE;
+/* Every neighbour of ours on this interface; 'fn' as of route_list(). */
+enum err route_neigh_list(struct route *, int ifindex,
+    bool (*fn)(void *arg, int ifindex, const struct addr *),
+    void *arg) MUST_USE;
 
+struct route_link {
+	struct addr mac; /* AFI_NONE if it has none */
+	unsigned mtu;
+	bool up; /* administratively, and with carrier */
+};
+enum err
+route_link_get(struct route *, int ifindex, struct route_link *out) MUST_USE;
 enum err route_link_set(struct route *, int ifindex, bool up, unsigned mtu,
     const struct addr *mac) MUST_USE; /* mtu 0, mac NULL: unchanged */
-enum err route_link_mac(struct route *, int ifindex, struct addr *out) MUST_USE;
-
-/* Writes a sysctl, e.g. "net/ipv4/conf/br0/proxy_arp".  ERR_IO. */
-enum err sysctl_write(const char *name, const char *value) MUST_USE;
 
 #endif
