@@ -158,7 +158,7 @@ mobility_listed(
 
 	switch (life) {
 	case LIFE_GONE:
-	case LIFE_STARTING:
+	case LIFE_CHANGING:
 		return EV_NOTHING;
 	case LIFE_RUNNING:
 	case LIFE_PAUSED:
@@ -197,7 +197,7 @@ mobility_polled(enum vm_life life, enum vm_job job, enum vm_state state)
 		if (job != JOB_NONE)
 			return EV_NOTHING;
 		return state == VM_PAUSED ? EV_STILL_HERE : EV_JOB_OVER;
-	case LIFE_STARTING:
+	case LIFE_CHANGING:
 	case LIFE_PAUSED_MIGRATION:
 	case LIFE_PAUSED_POSTCOPY:
 	case LIFE_CRASHED:

@@ -73,8 +73,8 @@ enum vm_event_kind {
 
 /* What libvirt says a domain is doing. */
 enum vm_life {
-	LIFE_GONE, /* no such domain, or no process */
-	LIFE_STARTING,
+	LIFE_GONE,     /* no such domain, or no process */
+	LIFE_CHANGING, /* starts up or shuts down: an event follows */
 	LIFE_RUNNING,
 	LIFE_PAUSED,	       /* by the user, an I/O error, a snapshot ... */
 	LIFE_PAUSED_MIGRATION, /* at either end of one */
