@@ -37,7 +37,8 @@ bool itr_on_smr(struct xtr *, const struct eid *eid, const struct addr *from);
 /*
  * One question to the mapping system about 'eid' that neither map-cache nor
  * database answers (docs/cpm.md 6.6); 'fn' is called once, with the answer or
- * LOOKUP_TIMEOUT after 'timeout_ms'.  ERR_FULL, ERR_ROLE (no Map-Resolver).
+ * LOOKUP_TIMEOUT after 'timeout_ms'.  ERR_FULL, ERR_NOMEM, ERR_ROLE (no
+ * Map-Resolver); 'fn' is not called then.
  */
 enum err itr_ask(struct xtr *, const struct eid *eid, int64_t timeout_ms,
     lookup_fn *fn) MUST_USE;
