@@ -110,12 +110,19 @@ client_say_error(struct client *c, const char *error)
 		error ? error : "internal error"));
 }
 
+/* 'rows' is an array, or an object that brings it and more. */
 static void
 client_say_rows(struct client *c, json_t *rows)
 {
-	client_say(c,
-	    json_pack(
-		"{s:i, s:b, s:o}", "v", CTL_VERSION, "ok", 1, "rows", rows));
+	json_t *message = json_pack("{s:i, s:b}", "v", CTL_VERSION, "ok", 1);
+
+	if (json_is_object(rows)) {
+		json_object_update_missing(message, rows);
+		json_decref(rows);
+	} else {
+		json_object_set_new(message, "rows", rows);
+	}
+	client_say(c, message);
 }
 
 /* The built-in "help": which commands there are. */

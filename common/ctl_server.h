@@ -38,8 +38,9 @@ struct ctl_command {
 	const char *cmd;
 	const char *what;
 	/*
-	 * Answers at once: the rows (a new reference to an array), or NULL
-	 * after setting '*error' to text that lives until fn is called again
+	 * Answers at once: the rows (a new reference to an array, or to an
+	 * object of "rows" and further members of the reply), or NULL after
+	 * setting '*error' to text that lives until fn is called again
 	 * (a literal, or a buffer of 'arg').
 	 */
 	json_t *(*fn)(void *arg, const json_t *request, const char **error);

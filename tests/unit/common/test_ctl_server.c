@@ -44,6 +44,16 @@ show_eids(void *arg, const json_t *request, const char **error)
 	return rows;
 }
 
+/* Rows, and something to say about them. */
+static json_t *
+show_some(void *arg, const json_t *request, const char **error)
+{
+	(void)arg;
+	(void)request;
+	(void)error;
+	return json_pack("{s:b, s:[]}", "truncated", 1, "rows");
+}
+
 static json_t *
 refuse(void *arg, const json_t *request, const char **error)
 {
@@ -67,6 +77,7 @@ lig(void *arg, const json_t *request, struct ctl_reply *reply)
 
 static const struct ctl_command commands[] = {
 	{ "show", "eids", show_eids, NULL },
+	{ "show", "some", show_some, NULL },
 	{ "lig", NULL, NULL, lig },
 	{ "fail", NULL, refuse, NULL },
 	{ 0 },
@@ -158,6 +169,9 @@ test_rows(void **state)
 	    ask(f, fd, "{\"v\":1,\"cmd\":\"show\",\"what\":\"eids\"}\n"),
 	    "{\"v\":1,\"ok\":true,\"rows\":[{\"eid\":\"10.1.1.10/32\",\"i\":"
 	    "0}]}\n");
+	assert_string_equal(
+	    ask(f, fd, "{\"v\":1,\"cmd\":\"show\",\"what\":\"some\"}\n"),
+	    "{\"v\":1,\"ok\":true,\"truncated\":true,\"rows\":[]}\n");
 	/* Two requests in one write, one in two writes. */
 	assert_string_equal(ask(f, fd,
 				"{\"v\":1,\"cmd\":\"show\",\"what\":\"eids\","
