@@ -1,0 +1,673 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ctl_show.c - the tables of xtrd as JSON rows, for ctl.c.
+ *
+ * One function per table: it walks what the table's owner lends and changes
+ * nothing.  A walk ends at the limit, and the reply says so: a Map-Server with a
+ * million registrations must not stop forwarding because somebody looks.
+ */
+#include "xtr/ctl_show.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netpacket/packet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/ctl_server.h"
+#include "common/msg.h"
+#include "xtr/eids.h"
+#include "xtr/etr.h"
+#include "xtr/input.h"
+#include "xtr/map_cache.h"
+#include "xtr/map_server.h"
+#include "xtr/move.h"
+#include "xtr/register.h"
+#include "xtr/requesters.h"
+#include "xtr/segment.h"
+
+struct rows {
+	struct xtr *x;
+	json_t *array;
+	bool all;      /* zero counters, too */
+	bool filtered; /* only what concerns 'filter' */
+	struct eid filter;
+	size_t left; /* of the limit */
+	bool truncated;
+	size_t total; /* of an unfiltered table; 0: not known */
+};
+
+/* --- values --- */
+
+static json_t *
+text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+static json_t *
+uuid_or_null(const uint8_t uuid[16])
+{
+	char text[UUID_STR_MAX];
+
+	return uuid_is_zero(uuid) ? json_null()
+				  : json_string(uuid_str(uuid, text));
+}
+
+static json_t *
+addr_or_null(const struct addr *a)
+{
+	char text[ADDR_STR_MAX];
+
+	return a->afi == AFI_NONE ? json_null()
+				  : json_string(addr_str(a, text));
+}
+
+static json_t *
+eid_json(const struct eid *eid)
+{
+	char text[EID_STR_MAX];
+
+	return json_string(eid_str(eid, text));
+}
+
+/* An address as a message has it; an LCAF that we only carry in hex. */
+static json_t *
+lisp_addr_json(const struct lisp_addr *a)
+{
+	char text[2 * 64 + 8] = "lcaf:";
+	size_t n = a->opaque_len < 64 ? a->opaque_len : 64, at = 5;
+
+	if (!a->opaque)
+		return addr_or_null(&a->addr);
+	for (size_t i = 0; i < n; i++)
+		at += (size_t)snprintf(
+		    text + at, sizeof(text) - at, "%02x", a->opaque[i]);
+	return json_string(text);
+}
+
+static json_t *
+locators_json(const struct mapping *m)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < m->n_locators; i++) {
+		const struct locator *l = &m->locators[i];
+
+		json_array_append_new(array,
+		    json_pack("{s:o, s:i, s:i, s:b}", "rloc",
+			lisp_addr_json(&l->addr), "priority", l->priority,
+			"weight", l->weight, "reachable", l->reachable));
+	}
+	return array;
+}
+
+/* --- rows --- */
+
+/*
+ * Whether a row about 'eid' is asked for; NULL: about none.  Past the limit it
+ * is not, and the walk ends: rows_more() is false then.
+ */
+static bool
+rows_want(struct rows *r, const struct eid *eid)
+{
+	if (r->filtered &&
+	    (!eid ||
+		(!eid_covers(eid, &r->filter) && !eid_covers(&r->filter, eid))))
+		return false;
+	if (r->left == 0)
+		r->truncated = true;
+	return r->left > 0;
+}
+
+static bool
+rows_more(const struct rows *r)
+{
+	return !r->truncated;
+}
+
+/* Takes over 'row', which has so many nested elements. */
+static void
+rows_add(struct rows *r, json_t *row, size_t nested)
+{
+	json_array_append_new(r->array, row);
+	r->left -= nested < r->left ? nested + 1 : r->left;
+}
+
+/* --- eids --- */
+
+/* Name of a configured hypervisor, or NULL. */
+static const char *
+hypervisor_name(const struct xtr *x, const uint8_t id[16])
+{
+	const struct conf_list *list = &x->conf->mobility.hypervisors;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct conf_hypervisor *h =
+		    conf_at(*list, struct conf_hypervisor, i);
+
+		if (memcmp(h->host_id, id, 16) == 0)
+			return h->name;
+	}
+	return NULL;
+}
+
+/* Where packets for the EID go. */
+static json_t *
+eid_locators(const struct xtr *x, const struct eid_entry *e)
+{
+	struct mapping m;
+	json_t *array;
+
+	if (eid_is_ours(e)) {
+		etr_mapping(x, e, &m);
+		return locators_json(&m);
+	}
+	array = json_array();
+	for (unsigned i = 0; e->state == EID_AWAY && i < e->n_away; i++)
+		json_array_append_new(array,
+		    json_pack("{s:o, s:i, s:i, s:b}", "rloc",
+			addr_or_null(&e->away[i]), "priority", 1, "weight", 100,
+			"reachable", 1));
+	return array;
+}
+
+static bool
+eid_row(void *arg, struct eid_entry *e)
+{
+	struct rows *r = arg;
+	struct xtr *x = r->x;
+	json_t *locators;
+
+	if (!rows_want(r, &e->eid))
+		return rows_more(r);
+	locators = eid_locators(x, e);
+	rows_add(r,
+	    json_pack("{s:o, s:I, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o,"
+		      " s:b, s:b, s:b, s:b, s:b, s:I, s:I}",
+		"eid", eid_json(&e->eid), "iid", (json_int_t)e->eid.iid,
+		"state", e->is_static ? "static" : eid_state_str(e->state),
+		"generation", (json_int_t)e->generation, "seen",
+		(json_int_t)e->seen, "owner", uuid_or_null(e->owner),
+		"owner_name", text_or_null(hypervisor_name(x, e->owner)), "vm",
+		uuid_or_null(e->vm_id), "mac", addr_or_null(&e->mac),
+		"locators", locators, "registered",
+		x->registers && register_is_confirmed(x, &e->eid), "contested",
+		e->contested, "verifying", e->verifying, "incoming",
+		e->incoming, "gone", e->gone, "changed_ms",
+		(json_int_t)e->changed_ms, "away_until_ms",
+		e->state == EID_AWAY ? (json_int_t)e->away_until_ms
+				     : (json_int_t)0),
+	    json_array_size(locators));
+	return true;
+}
+
+static void
+show_eids(struct rows *r)
+{
+	r->total = eids_count(r->x->eids);
+	eids_walk(r->x->eids, eid_row, r);
+}
+
+/* --- map-cache --- */
+
+static const char *
+action_str(const struct map_cache_entry *e)
+{
+	static const char *const names[] = {
+		[LISP_NO_ACTION] = "no-action",
+		[LISP_NATIVELY_FORWARD] = "natively-forward",
+		[LISP_SEND_MAP_REQUEST] = "send-map-request",
+		[LISP_DROP_NO_REASON] = "drop",
+		[LISP_DROP_POLICY] = "drop-policy",
+		[LISP_DROP_AUTH] = "drop-auth",
+	};
+
+	if (e->n_locators)
+		return "encapsulate";
+	return e->action < sizeof(names) / sizeof(names[0]) ? names[e->action]
+							    : "unassigned";
+}
+
+static bool
+cache_row(void *arg, struct map_cache_entry *e)
+{
+	struct rows *r = arg;
+	struct mono now = xtr_now(r->x);
+	json_t *locators;
+
+	if (!rows_want(r, &e->eid))
+		return rows_more(r);
+	locators = json_array();
+	for (unsigned i = 0; i < e->n_locators; i++) {
+		const struct cache_locator *l = &e->locators[i];
+
+		json_array_append_new(locators,
+		    json_pack("{s:o, s:i, s:i, s:b}", "rloc",
+			addr_or_null(&l->rloc), "priority", l->priority,
+			"weight", l->weight, "reachable", l->reachable));
+	}
+	rows_add(r,
+	    json_pack("{s:o, s:I, s:s, s:I, s:o, s:I, s:I, s:o}", "eid",
+		eid_json(&e->eid), "iid", (json_int_t)e->eid.iid, "action",
+		action_str(e), "ttl_s",
+		(json_int_t)(mono_diff_us(e->expires, now) / 1000000), "used_s",
+		e->packets ? json_integer(mono_diff_us(now, e->used) / 1000000)
+			   : json_null(),
+		"packets", (json_int_t)e->packets, "bytes",
+		(json_int_t)e->bytes, "locators", locators),
+	    e->n_locators);
+	return true;
+}
+
+static void
+show_map_cache(struct rows *r)
+{
+	if (!r->x->map_cache)
+		return;
+	r->total = map_cache_count(r->x->map_cache);
+	map_cache_walk(r->x->map_cache, cache_row, r);
+}
+
+/* --- registrations (Map-Server), registers (ours) --- */
+
+static bool
+registration_row(void *arg, const struct registration_row *g)
+{
+	struct rows *r = arg;
+
+	if (!rows_want(r, &g->eid))
+		return rows_more(r);
+	rows_add(r,
+	    json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:b}",
+		"site", g->site, "eid", eid_json(&g->eid), "iid",
+		(json_int_t)g->eid.iid, "registrant",
+		addr_or_null(&g->registrant), "xtr_id",
+		g->has_xtr_id ? uuid_or_null(g->xtr_id) : json_null(),
+		"locators", locators_json(g->mapping), "registered_ms",
+		(json_int_t)g->registered_ms, "refreshed_ms",
+		(json_int_t)g->refreshed_ms, "expires_s",
+		(json_int_t)g->expires_s, "proxy", g->proxy),
+	    g->mapping->n_locators);
+	return true;
+}
+
+static void
+show_registrations(struct rows *r)
+{
+	if (!r->x->map_server)
+		return;
+	r->total = map_server_count(r->x);
+	map_server_walk(r->x, registration_row, r);
+}
+
+static bool
+register_row(void *arg, const struct register_row *g)
+{
+	struct rows *r = arg;
+
+	if (!rows_want(r, &g->eid))
+		return rows_more(r);
+	rows_add(r,
+	    json_pack("{s:o, s:I, s:o, s:o, s:s, s:I, s:I, s:i}", "eid",
+		eid_json(&g->eid), "iid", (json_int_t)g->eid.iid, "map_server",
+		addr_or_null(&g->map_server), "mapping_system",
+		text_or_null(g->mapping_system), "state", g->state, "sent_ms",
+		(json_int_t)g->sent_ms, "confirmed_ms",
+		(json_int_t)g->confirmed_ms, "tries", (int)g->tries),
+	    0);
+	return true;
+}
+
+static void
+show_registers(struct rows *r)
+{
+	if (r->x->registers)
+		registers_walk(r->x, register_row, r);
+}
+
+/* --- requesters --- */
+
+struct requester_arg {
+	struct rows *rows;
+	const struct eid *eid;
+};
+
+static bool
+requester_row(void *arg, const struct requester *q)
+{
+	const struct requester_arg *a = arg;
+	struct rows *r = a->rows;
+
+	if (!rows_want(r, a->eid))
+		return rows_more(r);
+	rows_add(r,
+	    json_pack("{s:o, s:o, s:b, s:o, s:I, s:I}", "eid", eid_json(a->eid),
+		"rloc", addr_or_null(&q->rloc), "confirmed", q->confirmed,
+		"source", q->has_source ? eid_json(&q->source) : json_null(),
+		"seen_ms", (json_int_t)q->seen_ms, "data_ms",
+		(json_int_t)q->data_ms),
+	    0);
+	return true;
+}
+
+static bool
+requesters_of(void *arg, struct eid_entry *e)
+{
+	struct rows *r = arg;
+	struct requester_arg a = { .rows = r, .eid = &e->eid };
+
+	requesters_walk(r->x, &e->eid, requester_row, &a);
+	return rows_more(r);
+}
+
+static void
+show_requesters(struct rows *r)
+{
+	if (r->x->requesters)
+		eids_walk(r->x->eids, requesters_of, r);
+}
+
+/* --- moves --- */
+
+static json_t *
+steps_json(const struct move_row *m, size_t n)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct move_step_row *s = &m->steps[i];
+
+		json_array_append_new(array,
+		    json_pack("{s:s, s:f, s:o, s:i}", "step",
+			move_step_str(s->step), "at_ms",
+			(double)s->at_us / 1000, "peer", addr_or_null(&s->peer),
+			"count", (int)s->count));
+	}
+	return array;
+}
+
+static bool
+move_row_json(void *arg, const struct move_row *m)
+{
+	struct rows *r = arg;
+	size_t n;
+
+	if (!rows_want(r, &m->eid))
+		return rows_more(r);
+	n = m->n_steps < r->left ? m->n_steps : r->left;
+	r->truncated = n < m->n_steps;
+	rows_add(r,
+	    json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o}", "id",
+		m->id, "eid", eid_json(&m->eid), "vm", uuid_or_null(m->vm_id),
+		"from", text_or_null(m->from), "to", text_or_null(m->to),
+		"generation", (json_int_t)m->generation, "event_ms",
+		(json_int_t)m->event_ms, "state",
+		m->finished ? "finished" : "converging", "steps",
+		steps_json(m, n)),
+	    n);
+	return rows_more(r);
+}
+
+static void
+show_moves(struct rows *r)
+{
+	if (r->x->moves)
+		moves_walk(r->x, move_row_json, r);
+}
+
+/* --- interfaces --- */
+
+struct link {
+	char name[IF_NAMESIZE];
+	bool found, up;
+	struct addr mac;
+};
+
+/* State and MAC of the interface called 'name', or of the one with 'addr'. */
+static struct link
+link_find(const struct ifaddrs *all, const char *name, const struct addr *addr)
+{
+	struct link l = { 0 };
+
+	for (const struct ifaddrs *i = all; i && !name; i = i->ifa_next) {
+		struct addr a;
+		uint16_t port;
+
+		if (i->ifa_addr &&
+		    !addr_from_sockaddr(i->ifa_addr, &a, &port) &&
+		    addr_equal(&a, addr))
+			name = i->ifa_name;
+	}
+	if (!name)
+		return l;
+	snprintf(l.name, sizeof(l.name), "%s", name);
+	for (const struct ifaddrs *i = all; i; i = i->ifa_next) {
+		const struct sockaddr_ll *ll = (const void *)i->ifa_addr;
+
+		if (strcmp(i->ifa_name, name) != 0)
+			continue;
+		l.found = true;
+		l.up = (i->ifa_flags & IFF_UP) && (i->ifa_flags & IFF_RUNNING);
+		if (ll && ll->sll_family == AF_PACKET && ll->sll_halen == 6)
+			l.mac = addr_make(AFI_MAC, ll->sll_addr);
+	}
+	return l;
+}
+
+static void
+link_row(struct rows *r, const struct link *l, const char *kind, json_t *more)
+{
+	if (!rows_want(r, NULL)) {
+		json_decref(more);
+		return;
+	}
+	json_object_set_new(more, "name", text_or_null(l->name));
+	json_object_set_new(more, "kind", json_string(kind));
+	json_object_set_new(more, "up", json_boolean(l->up));
+	if (!json_object_get(more, "mac"))
+		json_object_set_new(more, "mac", addr_or_null(&l->mac));
+	rows_add(r, more, 0);
+}
+
+static bool
+segment_json(void *arg, const struct segment_row *s)
+{
+	struct rows *r = arg;
+	struct link l = { .up = s->up };
+
+	snprintf(l.name, sizeof(l.name), "%s", s->segment);
+	link_row(r, &l, "segment",
+	    json_pack("{s:o, s:o, s:o, s:i}", "address",
+		addr_or_null(&s->gateway), "mac", addr_or_null(&s->mac),
+		"prefix", eid_json(&s->prefix), "local_eids",
+		(int)s->local_eids));
+	return rows_more(r);
+}
+
+static void
+show_interfaces(struct rows *r)
+{
+	const struct xtr_conf *conf = r->x->conf;
+	struct ifaddrs *all = NULL;
+	struct link l;
+
+	if (getifaddrs(&all))
+		all = NULL;
+	if (conf->dataplane.kind != CONF_DP_NONE) {
+		l = link_find(all, conf->dataplane.device, NULL);
+		link_row(r, &l, "lisp",
+		    json_pack("{s:n, s:I}", "address", "mtu",
+			(json_int_t)conf->dataplane.mtu));
+	}
+	for (size_t i = 0; i < conf->site.rlocs.n; i++) {
+		const struct conf_rloc *c =
+		    conf_at(conf->site.rlocs, struct conf_rloc, i);
+
+		l = link_find(all, c->interface, &c->address);
+		link_row(r, &l, "uplink",
+		    json_pack("{s:o, s:I, s:I}", "address",
+			addr_or_null(&c->address), "priority",
+			(json_int_t)c->priority, "weight",
+			(json_int_t)c->weight));
+	}
+	if (r->x->segments)
+		segments_walk(r->x, segment_json, r);
+	freeifaddrs(all);
+}
+
+/* --- counters --- */
+
+static void
+counter_row(struct rows *r, const char *name, uint64_t value)
+{
+	if ((value || r->all) && rows_want(r, NULL))
+		rows_add(r,
+		    json_pack(
+			"{s:s, s:I}", "name", name, "value", (json_int_t)value),
+		    0);
+}
+
+/* One word: "Map-Request", "type-9". */
+static const char *
+type_name(unsigned type, char *buf, size_t size)
+{
+	const char *name = input_type_str(type);
+
+	if (!strchr(name, ' '))
+		return name;
+	snprintf(buf, size, "type-%u", type);
+	return buf;
+}
+
+static void
+show_counters(struct rows *r)
+{
+	const struct counters *c = &r->x->counters;
+	char name[64], number[16];
+
+#define COUNTER_ROW(member, text) counter_row(r, text, c->member);
+	COUNTER_LIST(COUNTER_ROW)
+#undef COUNTER_ROW
+	for (unsigned type = 0; type < 16; type++)
+		for (enum err e = 0; e < ERR_COUNT; e++) {
+			if (!c->rx[type][e])
+				continue;
+			snprintf(name, sizeof(name), "rx.%s.%s",
+			    type_name(type, number, sizeof(number)),
+			    err_name(e));
+			counter_row(r, name, c->rx[type][e]);
+		}
+}
+
+/* --- config, resolvers --- */
+
+static void
+show_config(struct rows *r)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return;
+	xtr_conf_print(f, r->x->conf);
+	if (fclose(f) == 0)
+		rows_add(r, json_pack("{s:s}", "yaml", text), 0);
+	free(text);
+}
+
+static void
+show_resolvers(struct rows *r)
+{
+	const struct conf_list *systems = &r->x->conf->mapping_systems;
+
+	for (size_t i = 0; i < systems->n; i++) {
+		const struct conf_mapping_system *s =
+		    conf_at(*systems, struct conf_mapping_system, i);
+
+		for (size_t k = 0; k < s->map_resolvers.n; k++)
+			rows_add(r,
+			    json_pack("{s:s, s:o}", "mapping_system", s->name,
+				"address",
+				addr_or_null(
+				    conf_at(s->map_resolvers, struct addr, k))),
+			    0);
+	}
+}
+
+static const struct table {
+	const char *name;
+	void (*show)(struct rows *);
+} tables[] = {
+	{ "eids", show_eids },
+	{ "map-cache", show_map_cache },
+	{ "registrations", show_registrations },
+	{ "registers", show_registers },
+	{ "requesters", show_requesters },
+	{ "moves", show_moves },
+	{ "interfaces", show_interfaces },
+	{ "counters", show_counters },
+	{ "config", show_config },
+	{ "resolvers", show_resolvers },
+};
+#define TABLES \
+	"eids, map-cache, registrations, registers, requesters, " \
+	"moves, interfaces, counters, config, resolvers"
+
+static const struct table *
+table_named(const char *what)
+{
+	for (size_t i = 0; what && i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (strcmp(tables[i].name, what) == 0)
+			return &tables[i];
+	return NULL;
+}
+
+/* The optional members of a request. */
+static const char *
+rows_init(struct rows *r, const json_t *request)
+{
+	const char *eid = ctl_string(request, "eid");
+	int64_t limit = CTL_ROWS_DEFAULT;
+
+	ctl_integer(request, "limit", &limit);
+	if (limit < 1 || limit > CTL_ROWS_MAX)
+		return "\"limit\" is out of range";
+	if (eid && eid_parse(eid, &r->filter))
+		return "\"eid\": an EID expected";
+	r->filtered = eid;
+	r->left = (size_t)limit;
+	r->all = json_is_true(json_object_get(request, "all"));
+	return NULL;
+}
+
+json_t *
+ctl_show(struct xtr *x, const json_t *request, const char **error)
+{
+	const struct table *t = table_named(ctl_string(request, "what"));
+	struct rows r = { .x = x };
+	json_t *reply;
+
+	if (!t) {
+		*error = "show what?  One of " TABLES;
+		return NULL;
+	}
+	*error = rows_init(&r, request);
+	if (*error)
+		return NULL;
+	r.array = json_array();
+	t->show(&r);
+	if (!r.truncated)
+		r.total = json_array_size(r.array);
+	else if (r.filtered)
+		r.total = 0;
+	reply =
+	    json_pack("{s:b, s:o}", "truncated", r.truncated, "rows", r.array);
+	if (r.total || !r.truncated)
+		json_object_set_new(
+		    reply, "total", json_integer((json_int_t)r.total));
+	return reply;
+}
