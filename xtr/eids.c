@@ -17,6 +17,7 @@ struct eids {
 	struct trie trie;
 	size_t n_dynamic, max_dynamic;
 	struct eid_entry *oldest, *newest; /* absent dynamic ones */
+	void (*release)(struct eid_entry *);
 };
 
 /* Static entries come on top of the dynamic ones' bound. */
@@ -49,11 +50,17 @@ chain(struct eids *t, struct eid_entry *e)
 }
 
 static void
-entry_free(struct eid_entry *e)
+entry_free(struct eids *t, struct eid_entry *e)
 {
-	loop_timer_free(e->timer);
-	free(e->mobility);
+	if (t->release)
+		t->release(e);
 	free(e);
+}
+
+void
+eids_on_release(struct eids *t, void (*fn)(struct eid_entry *))
+{
+	t->release = fn;
 }
 
 static struct eid_entry *
@@ -127,9 +134,8 @@ eids_new(struct xtr *x)
 static bool
 free_one(void *arg, const struct eid *eid, void *value)
 {
-	(void)arg;
 	(void)eid;
-	entry_free(value);
+	entry_free(arg, value);
 	return true;
 }
 
@@ -138,7 +144,7 @@ eids_free(struct eids *t)
 {
 	if (!t)
 		return;
-	trie_walk_all(&t->trie, free_one, NULL);
+	trie_walk_all(&t->trie, free_one, t);
 	trie_fini(&t->trie);
 	free(t);
 }
@@ -196,7 +202,7 @@ eids_remove(struct eids *t, struct eid_entry *e)
 		t->n_dynamic--;
 	}
 	trie_remove(&t->trie, &e->eid);
-	entry_free(e);
+	entry_free(t, e);
 }
 
 void
@@ -316,7 +322,7 @@ eids_reload(struct xtr *x)
 		if (e->is_static)
 			continue;
 		trie_remove(&t->trie, &e->eid);
-		entry_free(e);
+		entry_free(t, e);
 	}
 	free(g.items);
 	eids_walk(t, rebind, x);

@@ -58,9 +58,7 @@ struct eid_entry {
 	uint8_t away_site[16]; /* Sender-ID of the xTR that notified */
 	int64_t away_until_ms; /* wall clock */
 
-	struct loop_timer *timer; /* hold-max, away-time, arriving, verify */
-	uint8_t timer_step;	  /* of LOOKUP and VERIFY */
-	void *mobility;		  /* mobility.c's own part */
+	void *mobility; /* mobility.c's own part, see eids_on_release() */
 	struct eid_entry *newer, *older; /* absent ones by age */
 };
 
@@ -75,7 +73,9 @@ struct eid_entry *eids_match(const struct eids *, const struct eid *eid);
 /* A new dynamic entry in state absent.  ERR_FULL, ERR_NOMEM. */
 enum err eids_add(struct eids *, const struct eid *,
     const struct conf_mobile_prefix *, struct eid_entry **out) MUST_USE;
-/* Removes and frees; cancels its timer. */
+/* 'fn' is called before an entry is freed. */
+void eids_on_release(struct eids *, void (*fn)(struct eid_entry *));
+/* Removes and frees. */
 void eids_remove(struct eids *, struct eid_entry *);
 /* Changes the state and keeps the list of absent ones right. */
 void eids_set_state(struct eids *, struct eid_entry *, enum eid_state);

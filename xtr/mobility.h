@@ -16,6 +16,9 @@ void mobility_free(struct mobility *); /* accepts NULL */
 /* Reads the store, resumes what was unfinished (docs/cpm.md 6.12). */
 void mobility_start(struct xtr *);
 
+/* x->conf is a new one: keys and authority follow it.  ERR_NOMEM. */
+enum err mobility_reload(struct xtr *) MUST_USE;
+
 /* Type 15: authenticates, checks replay and authority, decides, acks. */
 enum err mobility_on_datagram(struct xtr *, const struct datagram *);
 
@@ -26,8 +29,11 @@ const struct sender *mobility_sender(const struct xtr *, const uint8_t id[16]);
 void mobility_on_seen(struct xtr *, const struct eid *, uint64_t seen);
 /* Notify 1 of 'generation' was answered with status 9 (docs/cpm.md 6.8). */
 void mobility_on_stale(struct xtr *, const struct eid *, uint64_t generation);
-/* Adds the RLOCs that serve the peers of 'eid' to its SMR audience. */
-void mobility_add_peers(struct xtr *, const struct eid *);
+/*
+ * Adds the RLOCs that serve the peers of 'eid' to its SMR audience; returns how
+ * many peers are not resolved yet (asked for now).
+ */
+unsigned mobility_add_peers(struct xtr *, const struct eid *);
 /* From smr.c: nobody is left to solicit. */
 void mobility_on_converged(struct xtr *, const struct eid *);
 

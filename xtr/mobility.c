@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mobility.c - the handover at the xTR: a believed message, its relation to
+ * what is known, the cell of the table, the Ack.
+ *
+ * cpm_in.c hands over what a configured sender said; here it is compared, per
+ * EID, with the stored generation (docs/cpm.md 4.2 steps 4 to 7) and the cell
+ * of decide.c is carried out.  Ownership is by generation, never by order of
+ * arrival: an older statement changes nothing.
+ */
+#include "mobility.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/auth.h"
+#include "common/lisp.h"
+#include "xtr/dp.h"
+#include "xtr/mobility_entry.h"
+#include "xtr/move.h"
+#include "xtr/notify.h"
+#include "xtr/output.h"
+#include "xtr/requesters.h"
+#include "xtr/smr.h"
+
+#define LATE_KEEP_MS 30000
+
+static void
+entry_released(struct eid_entry *e)
+{
+	struct mobile *m = e->mobility;
+
+	if (!m)
+		return;
+	if (m->x->mobility)
+		m->x->mobility->n_peers -= m->n_peers;
+	loop_timer_free(m->timer);
+	free(m->peers);
+	free(m);
+	e->mobility = NULL;
+}
+
+struct mobility *
+mobility_new(struct xtr *x)
+{
+	struct mobility *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->senders = senders_new(x);
+	if (!t->senders) {
+		free(t);
+		return NULL;
+	}
+	eids_on_release(x->eids, entry_released);
+	return t;
+}
+
+void
+mobility_free(struct mobility *t)
+{
+	if (!t)
+		return;
+	senders_free(t->senders);
+	free(t);
+}
+
+enum err
+mobility_reload(struct xtr *x)
+{
+	struct senders *senders = senders_new(x);
+
+	if (!senders)
+		return ERR_NOMEM;
+	senders_free(x->mobility->senders);
+	x->mobility->senders = senders;
+	return ERR_OK;
+}
+
+const struct sender *
+mobility_sender(const struct xtr *x, const uint8_t id[16])
+{
+	return sender_find(x->mobility->senders, id);
+}
+
+void
+mobility_alarm(struct xtr *x, const struct eid *eid, const char *fmt, ...)
+{
+	char text[160], buf[EID_STR_MAX];
+	uint32_t held;
+	va_list ap;
+
+	x->counters.cpm_alarm++;
+	if (!log_allowed(&x->mobility->alarm_limit, xtr_now(x), &held))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_error("mobility", "%s: %s", eid_str(eid, buf), text);
+}
+
+enum err
+mobility_entry(struct xtr *x, const struct eid *eid,
+    const struct conf_mobile_prefix *mobile, struct eid_entry **out)
+{
+	struct eid_entry *e = eids_find(x->eids, eid);
+	struct mobile *m;
+	enum err err;
+
+	if (e && e->is_static)
+		return ERR_POLICY;
+	if (!e) {
+		err = eids_add(x->eids, eid, mobile, &e);
+		if (err)
+			return err;
+	}
+	if (!e->mobility) {
+		m = calloc(1, sizeof(*m));
+		if (!m)
+			return ERR_NOMEM;
+		m->x = x;
+		m->eid = *eid;
+		e->mobility = m;
+	}
+	*out = e;
+	return ERR_OK;
+}
+
+/* Nothing is known and nothing is waited for: the entry need not stay. */
+static bool
+is_blank(const struct eid_entry *e)
+{
+	const struct mobile *m = mobile_of(e);
+
+	if (e->state != EID_ABSENT || e->generation || e->seen || e->incoming)
+		return false;
+	for (unsigned i = 0; i < INTERESTS; i++)
+		if (m->interests[i].until_ms)
+			return false;
+	return true;
+}
+
+/* What ends with a state, whatever led out of it. */
+static void
+leave_state(struct xtr *x, struct eid_entry *e)
+{
+	struct mobile *m = mobile_of(e);
+
+	if (e->state != EID_HELD) {
+		e->gone = false;
+		m->last_lookup = false;
+		m->hold_until_ms = 0;
+		mobility_disarm(e, TASK_HOLD_MAX);
+		mobility_disarm(e, TASK_LOOKUP);
+	}
+	if (e->state != EID_AWAY) {
+		e->n_away = 0;
+		e->away_until_ms = 0;
+		mobility_disarm(e, TASK_AWAY);
+	}
+	if (!eid_is_ours(e)) {
+		e->contested = e->verifying = false;
+		m->contest_lookup = false;
+		m->converging = false;
+		mobility_disarm(e, TASK_VERIFY);
+		mobility_disarm(e, TASK_CONTEST);
+		mobility_disarm(e, TASK_REVISED);
+	}
+	if (!e->incoming)
+		mobility_disarm(e, TASK_INCOMING);
+	if (e->state == EID_ABSENT)
+		mobility_arm(e, TASK_MEMORY, x->conf->mobility.memory_s * 1000);
+	else
+		mobility_disarm(e, TASK_MEMORY);
+}
+
+static void
+log_change(
+    const struct eid_entry *e, enum eid_state before, const struct cpm_in *in)
+{
+	char eid[EID_STR_MAX];
+
+	if (before == e->state)
+		return;
+	log_info("mobility", "%s: %s -> %s (%s%s%s, move %" PRIx64 ")",
+	    eid_str(&e->eid, eid), eid_state_str(before),
+	    eid_state_str(e->state),
+	    in ? cpm_reason_str(in->m.reason) : "timer or mapping system",
+	    in ? " from " : "", in ? sender_name(in->sender) : "",
+	    e->generation);
+}
+
+void
+mobility_apply(struct xtr *x, struct eid_entry *e, const struct decision *d,
+    const struct cpm_in *in)
+{
+	const enum eid_state before = e->state;
+
+	eids_set_state(x->eids, e, d->next);
+	if (before != e->state)
+		e->changed_ms = (int64_t)clock_wall_ms(x->clock);
+	for (unsigned i = 0;
+	     i < sizeof(d->actions) && d->actions[i] != ACT_NONE; i++)
+		mobility_act(x, e, d->actions[i], before, in);
+	if (e->state == EID_ABSENT && e->incoming)
+		eids_set_state(x->eids, e, EID_ARRIVING);
+	leave_state(x, e);
+	log_change(e, before, in);
+	dp_eid_changed(x, &e->eid);
+	if (is_blank(e)) {
+		mobility_forget(x, &e->eid);
+		eids_remove(x->eids, e);
+		return;
+	}
+	mobility_save(x, e);
+}
+
+/* Is it about the incoming mark, or a statement of ownership?  4.2 step 5. */
+static bool
+is_about_mark(const struct cpm *m)
+{
+	return m->reason == CPM_ARRIVING ||
+	    (m->reason == CPM_ABORTED && m->generation == 0);
+}
+
+static struct late *
+late_find(struct mobile *m, const uint8_t sender[16])
+{
+	for (unsigned i = 0; i < LATE_SENDERS; i++)
+		if (m->late[i].at_ms &&
+		    memcmp(m->late[i].sender, sender, 16) == 0)
+			return &m->late[i];
+	return NULL;
+}
+
+static bool
+is_late(struct mobile *m, const struct cpm *c)
+{
+	const struct late *l = late_find(m, c->sender_id);
+
+	if (!l)
+		return false;
+	return c->nonce < l->ownership ||
+	    (is_about_mark(c) && c->nonce < l->mark);
+}
+
+/*
+ * Notes the nonce.  Kept for the owner and the holder of the mark, others go
+ * after 30 s, the oldest first if there are more.
+ */
+static void
+late_note(struct xtr *x, const struct eid_entry *e, const struct cpm *c)
+{
+	struct mobile *m = mobile_of(e);
+	const int64_t now = (int64_t)clock_wall_ms(x->clock);
+	struct late *l = late_find(m, c->sender_id);
+
+	for (unsigned i = 0; !l && i < LATE_SENDERS; i++)
+		if (!m->late[i].at_ms || now - m->late[i].at_ms > LATE_KEEP_MS)
+			if (memcmp(m->late[i].sender, e->owner, 16) != 0 ||
+			    !m->late[i].at_ms) {
+				l = &m->late[i];
+				memset(l, 0, sizeof(*l));
+			}
+	if (!l) {
+		l = &m->late[0];
+		for (unsigned i = 1; i < LATE_SENDERS; i++)
+			if (m->late[i].at_ms < l->at_ms)
+				l = &m->late[i];
+		memset(l, 0, sizeof(*l));
+	}
+	memcpy(l->sender, c->sender_id, 16);
+	l->at_ms = now;
+	if (is_about_mark(c))
+		l->mark = c->nonce;
+	else
+		l->ownership = c->nonce;
+}
+
+static bool
+is_compared(const struct cpm *c)
+{
+	switch (c->op) {
+	case CPM_OP_CPM:
+		return !is_about_mark(c);
+	case CPM_OP_NOTIFY:
+		return c->reason != CPM_ABORTED && c->reason != CPM_ARRIVING;
+	case CPM_OP_ACK:
+	case CPM_OP_REQUESTERS:
+		break;
+	}
+	return false;
+}
+
+/* docs/cpm.md 4.2 step 6. */
+static enum relation
+relate(const struct eid_entry *e, const struct cpm *c, bool *tie)
+{
+	const uint8_t *owner = c->op == CPM_OP_CPM ? c->sender_id : c->owner;
+	const bool claims = c->op == CPM_OP_CPM &&
+	    (c->reason == CPM_ARRIVED || c->reason == CPM_PRESENT);
+	const uint64_t known =
+	    claims && e->seen > e->generation ? e->seen : e->generation;
+	int order;
+
+	*tie = false;
+	if (!is_compared(c))
+		return RELATION_ANY;
+	if (c->generation > known)
+		return RELATION_NEWER;
+	if (c->generation < e->generation || e->generation == 0)
+		return RELATION_OLDER;
+	if (c->generation > e->generation)
+		return RELATION_OLDER; /* not above 'seen' */
+	order = memcmp(owner, e->owner, 16);
+	if (order == 0 || uuid_is_zero(e->owner))
+		return RELATION_SAME;
+	*tie = true;
+	return order > 0 ? RELATION_NEWER : RELATION_OLDER;
+}
+
+/*
+ * An EID that is owned under one VM-ID is not taken over under another one,
+ * except by 'arrived' of the holder of the incoming mark, 4.2 step 4.
+ */
+static bool
+vm_id_allows(const struct eid_entry *e, const struct cpm *c)
+{
+	const bool owned = eid_is_ours(e) || e->state == EID_AWAY;
+
+	if (c->op != CPM_OP_CPM || is_about_mark(c) || !owned ||
+	    uuid_is_zero(e->vm_id) || memcmp(e->vm_id, c->vm_id, 16) == 0)
+		return true;
+	return c->reason == CPM_ARRIVED && e->incoming &&
+	    memcmp(e->incoming_from, c->sender_id, 16) == 0;
+}
+
+static void
+adopt(struct xtr *x, struct eid_entry *e, const struct cpm *c)
+{
+	const uint8_t *owner = c->op == CPM_OP_CPM ? c->sender_id : c->owner;
+
+	if (!uuid_is_zero(e->vm_id) && !uuid_is_zero(c->vm_id) &&
+	    memcmp(e->vm_id, c->vm_id, 16) != 0 && c->op != CPM_OP_CPM)
+		mobility_alarm(x, &e->eid, "moved under another VM-ID");
+	e->generation = c->generation;
+	if (e->seen < e->generation)
+		e->seen = e->generation;
+	memcpy(e->owner, owner, 16);
+	if (!uuid_is_zero(c->vm_id))
+		memcpy(e->vm_id, c->vm_id, 16);
+}
+
+static void
+remember_claim(struct mobile *m, const struct cpm_in *in)
+{
+	const struct cpm *c = &in->m;
+
+	m->claim = (struct claim){ .set = true,
+		.from = in->dg->from,
+		.to = in->dg->to,
+		.port = in->dg->port,
+		.nonce = c->nonce,
+		.series = c->series,
+		.part = c->part,
+		.parts = c->parts,
+		.reason = c->reason };
+	memcpy(m->claim.sender, c->sender_id, 16);
+}
+
+/* Steps of the handover that the move record wants to know of. */
+static void
+note_step(struct xtr *x, const struct eid_entry *e, const struct cpm *c)
+{
+	static const uint8_t steps[] = {
+		[CPM_DEPARTING] = MOVE_DEPARTING,
+		[CPM_DEPARTED] = MOVE_DEPARTED,
+		[CPM_ABORTED] = MOVE_ABORTED,
+		[CPM_ARRIVING] = MOVE_ARRIVING,
+		[CPM_PAUSED] = MOVE_PAUSED,
+	};
+
+	if (c->op == CPM_OP_CPM && c->reason != CPM_ARRIVED &&
+	    c->reason != CPM_PRESENT && c->reason != CPM_ABSENT)
+		move_note(x, &e->eid, steps[c->reason], NULL);
+}
+
+static uint8_t
+refuse(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
+    enum err why, uint8_t status)
+{
+	char buf[EID_STR_MAX];
+	uint32_t held;
+
+	x->counters.rx[LISP_SHARED][why]++;
+	if (log_allowed(&x->mobility->refuse_limit, xtr_now(x), &held))
+		log_warning("mobility", "%s from %s for %s: %s (%u more)",
+		    cpm_reason_str(in->m.reason), sender_name(in->sender),
+		    eid_str(eid, buf), err_str(why), held);
+	return status;
+}
+
+static uint8_t
+older(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	if (in->duplicate)
+		return CPM_ACK_STALE;
+	x->counters.rx[LISP_SHARED][ERR_STALE]++;
+	note_step(x, e, &in->m);
+	if (in->m.op == CPM_OP_CPM)
+		mobility_pass_on(x, e, &in->m);
+	return CPM_ACK_STALE;
+}
+
+/* One EID of a message; returns its Ack status. */
+static uint8_t
+on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
+    uint64_t *highest)
+{
+	const struct cpm *c = &in->m;
+	const struct conf_mobile_prefix *p = conf_mobile_find(x->conf, eid);
+	const struct decision *d;
+	struct eid_entry *e;
+	enum relation relation;
+	bool tie;
+	enum err err;
+
+	if (!p || !eid_is_host(eid) || !sender_may(in->sender, eid))
+		return refuse(x, in, eid, ERR_POLICY, CPM_ACK_POLICY);
+	err = mobility_entry(x, eid, p, &e);
+	if (err == ERR_POLICY)
+		return refuse(x, in, eid, ERR_POLICY, CPM_ACK_POLICY);
+	if (err) {
+		x->counters.local_overflow++;
+		return refuse(x, in, eid, err, CPM_ACK_INTERNAL);
+	}
+	if (e->seen > *highest)
+		*highest = e->seen;
+	relation = relate(e, c, &tie);
+	if (relation == RELATION_NEWER && !vm_id_allows(e, c)) {
+		if (!in->duplicate)
+			mobility_alarm(x, eid, "claimed by %s for another VM",
+			    sender_name(in->sender));
+		return refuse(x, in, eid, ERR_VM_ID, CPM_ACK_POLICY);
+	}
+	if (in->duplicate)
+		return relation == RELATION_OLDER ? older(x, e, in)
+						  : CPM_ACK_NOTHING;
+	if (c->op == CPM_OP_CPM && is_late(mobile_of(e), c)) {
+		x->counters.rx[LISP_SHARED][ERR_LATE]++;
+		mobility_keep_peers(x, e, c);
+		return c->generation && c->generation < e->generation
+		    ? CPM_ACK_STALE
+		    : CPM_ACK_NOTHING;
+	}
+	if (tie) {
+		x->counters.cpm_tie++;
+		mobility_alarm(x, eid, "two owners of one generation");
+	}
+	if (relation == RELATION_OLDER)
+		return older(x, e, in);
+	d = decide(c->op, c->reason, relation, e->state);
+	if (!d)
+		return refuse(x, in, eid, ERR_UNSUPPORTED, CPM_ACK_MALFORMED);
+	if (relation != RELATION_ANY &&
+	    (d->actions[0] != ACT_NONE || d->next != e->state))
+		adopt(x, e, c);
+	if (c->op == CPM_OP_CPM) {
+		late_note(x, e, c);
+		if (memcmp(e->owner, c->sender_id, 16) == 0)
+			remember_claim(mobile_of(e), in);
+		if (!is_about_mark(c) && e->incoming &&
+		    memcmp(e->incoming_from, c->sender_id, 16) == 0)
+			e->incoming = false;
+	}
+	if (e->seen > *highest)
+		*highest = e->seen;
+	note_step(x, e, c);
+	mobility_apply(x, e, d, in);
+	return CPM_ACK_DONE;
+}
+
+/* Kind 2 RLOCs must be configured for the sender's site, not ours. */
+static bool
+rlocs_allowed(const struct xtr *x, const struct cpm_in *in)
+{
+	struct records_peers peers = in->m.peers;
+	struct cpm_peer p;
+
+	while (cpm_peer_next(&peers, &p)) {
+		bool known = false;
+
+		if (p.kind != CPM_RLOC)
+			continue;
+		for (size_t i = 0; i < in->sender->site->xtrs.n; i++) {
+			const struct conf_site_xtr *s = conf_at(
+			    in->sender->site->xtrs, struct conf_site_xtr, i);
+
+			known |= addr_equal(&s->rloc, &p.addr);
+			for (size_t j = 0; j < s->rlocs.n; j++)
+				known |= addr_equal(
+				    conf_at(s->rlocs, struct addr, j), &p.addr);
+		}
+		if (!known || xtr_rloc_is_own(x, &p.addr))
+			return false;
+	}
+	return true;
+}
+
+static void
+act_on(struct xtr *x, struct cpm_in *in)
+{
+	uint8_t status[CPM_EIDS_MAX] = { 0 };
+	uint64_t highest = 0;
+
+	if (!in->status && in->m.op == CPM_OP_NOTIFY && !rlocs_allowed(x, in))
+		in->status =
+		    refuse(x, in, &in->m.eids[0], ERR_POLICY, CPM_ACK_POLICY);
+	for (unsigned i = 0; i < in->m.n_eids; i++) {
+		const struct eid *eid = &in->m.eids[i];
+		const struct eid_entry *e = eids_find(x->eids, eid);
+
+		if (!in->status)
+			status[i] = on_eid(x, in, eid, &highest);
+		else if (e && sender_may(in->sender, eid) && e->seen > highest)
+			highest = e->seen;
+	}
+	cpm_ack_send(x, in, status, highest);
+	for (unsigned i = 0; i < in->m.n_eids && !in->status; i++)
+		if (status[i] == CPM_ACK_DONE &&
+		    (in->m.reason == CPM_ARRIVED ||
+			in->m.reason == CPM_PRESENT) &&
+		    in->m.op == CPM_OP_CPM)
+			move_note(x, &in->m.eids[i], MOVE_ACKED, &in->dg->from);
+}
+
+enum err
+mobility_on_datagram(struct xtr *x, const struct datagram *dg)
+{
+	const uint16_t subtype = (uint16_t)x->conf->mobility.cpm_subtype;
+	struct senders *senders = x->mobility->senders;
+	struct cpm_header h;
+	struct sender *sender;
+	struct cpm_in in;
+	enum err err;
+
+	err = cpm_header_decode(dg->bytes, dg->len, subtype, &h);
+	if (err)
+		return err;
+	if (h.op == CPM_OP_ACK) {
+		err = cpm_in_authenticate(x, senders, dg, &h, &sender);
+		if (!err)
+			err = notify_on_ack(x, sender, dg);
+		return err;
+	}
+	err = cpm_in_read(x, senders, dg, &h, &in);
+	if (err)
+		return err;
+	act_on(x, &in);
+	return ERR_OK;
+}
+
+void
+mobility_on_seen(struct xtr *x, const struct eid *eid, uint64_t seen)
+{
+	struct eid_entry *e = eids_find(x->eids, eid);
+
+	if (!e || e->is_static || seen <= e->seen)
+		return;
+	e->seen = seen;
+	mobility_save(x, e);
+}
+
+void
+mobility_on_data(struct xtr *x, struct eid_entry *e, const struct addr *rloc,
+    const struct eid *source)
+{
+	requesters_note(x, &e->eid, rloc, source, true);
+	if (eid_is_ours(e))
+		smr_on_converged(x, &e->eid, rloc);
+}
+
+enum err
+mobility_move_here(struct xtr *x, const struct eid *eid, const char **error)
+{
+	const struct conf_mobile_prefix *p = conf_mobile_find(x->conf, eid);
+	static const struct conf_hypervisor operator= { .name = "operator" };
+	struct sender self = { .hypervisor = &operator};
+	const struct datagram dg = { 0 };
+	struct cpm_in in = { .sender = &self, .dg = &dg };
+	const uint64_t now = clock_wall_ms(x->clock);
+	struct eid_entry *e;
+	enum err err;
+
+	if (!p || !eid_is_host(eid)) {
+		*error = "not a host address in a mobile prefix of this xTR";
+		return ERR_POLICY;
+	}
+	err = mobility_entry(x, eid, p, &e);
+	if (err) {
+		*error = err == ERR_POLICY ? "a static host does not move"
+					   : err_str(err);
+		return err;
+	}
+	if (cpm_is_future(x, e->seen)) {
+		*error = "its stored generation is too far ahead of the clock";
+		return ERR_FUTURE;
+	}
+	in.m = (struct cpm){ .op = CPM_OP_CPM,
+		.reason = CPM_PRESENT,
+		.generation = (e->seen > now ? e->seen : now) + 1,
+		.event_ms = now,
+		.n_eids = 1 };
+	in.m.eids[0] = *eid;
+	memcpy(in.m.sender_id, x->conf->site.xtr_id, 16);
+	memcpy(in.m.vm_id, e->vm_id, 16);
+	adopt(x, e, &in.m);
+	mobile_of(e)->claim.set = false;
+	mobility_apply(x, e,
+	    decide(CPM_OP_CPM, CPM_PRESENT, RELATION_NEWER, e->state), &in);
+	return ERR_OK;
+}

@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mobility_act.c - what the cells of the decision table mean, docs/cpm.md 6.
+ *
+ * Each action is a few calls into the tables and roles that do the work:
+ * segment.c (route, neighbour, announcement), register.c (Map-Register),
+ * notify.c (the other sites), smr.c (the ITRs).  None waits for another, none
+ * can fail half-way: what cannot be sent now is repeated by its owner.
+ *
+ * There is no hold queue yet: a held EID's packets are dropped and counted by
+ * forward.c, so FLUSH has nothing to send and every YIELD is drained at once.
+ */
+#include "xtr/mobility_entry.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/auth.h"
+#include "common/lisp.h"
+#include "xtr/itr.h"
+#include "xtr/map_cache.h"
+#include "xtr/move.h"
+#include "xtr/notify.h"
+#include "xtr/output.h"
+#include "xtr/register.h"
+#include "xtr/requesters.h"
+#include "xtr/segment.h"
+#include "xtr/smr.h"
+
+#define INTEREST_MS (15 * 60 * 1000)
+
+static void
+take_mac(struct eid_entry *e, const struct cpm_in *in)
+{
+	if (in && in->m.op == CPM_OP_CPM && in->m.has_mac &&
+	    !(in->m.mac.bytes[0] & 1))
+		e->mac = in->m.mac;
+}
+
+static const char *
+site_of(const struct xtr *x, const uint8_t xtr_id[16])
+{
+	const struct sender *s = mobility_sender(x, xtr_id);
+
+	return s && s->site ? s->site->name : "";
+}
+
+static void
+note_map_servers(struct xtr *x, const struct eid_entry *e)
+{
+	const struct conf_mapping_system *s =
+	    e->mobile ? e->mobile->system : NULL;
+
+	for (size_t i = 0; s && i < s->map_servers.n; i++)
+		move_note(x, &e->eid, MOVE_REGISTER,
+		    &conf_at(s->map_servers, struct conf_map_server_peer, i)
+			 ->address);
+}
+
+/* docs/cpm.md 6.1. */
+static void
+commit(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	struct mobile *m = mobile_of(e);
+	const bool known = !uuid_is_zero(e->away_site);
+	char from[64], to[64];
+
+	snprintf(from, sizeof(from), "%s", site_of(x, e->away_site));
+	snprintf(to, sizeof(to), "%s%s%s", x->conf->site.name, in ? "/" : "",
+	    in ? sender_name(in->sender) : "");
+	take_mac(e, in);
+	e->n_away = 0;
+	e->contested = e->verifying = false;
+	m->committed_ms = (int64_t)clock_wall_ms(x->clock);
+	m->converging = true;
+	move_begin(x, &e->eid, e->generation, e->vm_id, from, to,
+	    in ? in->m.event_ms : 0);
+	move_note(x, &e->eid, MOVE_ARRIVED, in ? &in->dg->from : NULL);
+	segment_eid_here(x, e);
+	move_note(x, &e->eid, MOVE_LOCAL, NULL);
+
+	notify_send(x, e, CPM_ARRIVED, known ? e->away_site : NULL);
+	register_schedule(x, &e->eid);
+	note_map_servers(x, e);
+	if (in && in->m.op == CPM_OP_CPM)
+		mobility_keep_peers(x, e, &in->m);
+	smr_commit(x, e);
+	x->counters.moves++;
+}
+
+/* docs/cpm.md 6.2: another host or generation, the same site. */
+static void
+within_site(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	char to[64];
+
+	if (e->contested) {
+		commit(x, e, in);
+		return;
+	}
+	take_mac(e, in);
+	e->verifying = false;
+	mobility_disarm(e, TASK_VERIFY);
+	snprintf(to, sizeof(to), "%s/%s", x->conf->site.name,
+	    in ? sender_name(in->sender) : "");
+	move_begin(x, &e->eid, e->generation, e->vm_id, x->conf->site.name, to,
+	    in ? in->m.event_ms : 0);
+	move_note(x, &e->eid, MOVE_ARRIVED, in ? &in->dg->from : NULL);
+	segment_eid_here(x, e);
+	move_note(x, &e->eid, MOVE_LOCAL, NULL);
+	notify_send(x, e, CPM_ARRIVED, NULL);
+	register_schedule_later(x, &e->eid);
+	note_map_servers(x, e);
+}
+
+/* docs/cpm.md 6.3. */
+static void
+prepare(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	take_mac(e, in);
+	mobility_keep_peers(x, e, &in->m);
+	itr_resolve(x, &e->eid);
+	mobility_add_peers(x, &e->eid);
+	if (notify_send(
+		x, e, CPM_ARRIVING, e->state == EID_AWAY ? e->away_site : NULL))
+		e->incoming_told = true;
+}
+
+static void
+set_away(struct xtr *x, struct eid_entry *e)
+{
+	const int64_t ms = x->conf->mobility.away_time_s * 1000;
+
+	e->away_until_ms = (int64_t)clock_wall_ms(x->clock) + ms;
+	mobility_arm(e, TASK_AWAY, ms);
+}
+
+static bool
+join_away(struct eid_entry *e, const struct addr *rloc)
+{
+	for (unsigned i = 0; i < e->n_away; i++)
+		if (addr_equal(&e->away[i], rloc))
+			return true;
+	if (e->n_away == AWAY_RLOCS_MAX)
+		return false;
+	e->away[e->n_away++] = *rloc;
+	return true;
+}
+
+/*
+ * Where to, docs/cpm.md 6.4 step 2: the RLOC of the xTR that notified, which is
+ * its UDP source; the other RLOCs of the same xTR follow, for ITRs and for us
+ * where we lack the first one's family.
+ */
+static void
+aim_at_notifier(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	struct records_peers peers = in->m.peers;
+	struct cpm_peer p;
+
+	if (memcmp(e->away_site, in->m.sender_id, 16) != 0 || !e->n_away)
+		e->n_away = 0;
+	memcpy(e->away_site, in->m.sender_id, 16);
+	join_away(e, &in->dg->from);
+	while (cpm_peer_next(&peers, &p))
+		if (p.kind == CPM_RLOC && xtr_rloc(x, p.addr.afi))
+			join_away(e, &p.addr);
+	set_away(x, e);
+}
+
+static void
+aim(struct xtr *x, struct eid_entry *e, enum eid_state before,
+    const struct cpm_in *in)
+{
+	const struct mobile *m = mobile_of(e);
+
+	register_cancel(x, &e->eid);
+	notify_cancel(x, &e->eid);
+	smr_cancel(x, &e->eid);
+	if (in) {
+		aim_at_notifier(x, e, in);
+	} else {
+		e->n_away = m->n_found;
+		memcpy(e->away, m->found, sizeof(m->found));
+		memset(e->away_site, 0, 16);
+		set_away(x, e);
+	}
+	if (before != EID_AWAY) {
+		segment_eid_left(x, e);
+		move_note(
+		    x, &e->eid, MOVE_AWAY, e->n_away ? &e->away[0] : NULL);
+	}
+}
+
+/* docs/cpm.md 6.4. */
+static void
+yield(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	struct mobile *m = mobile_of(e);
+
+	register_cancel(x, &e->eid);
+	notify_cancel(x, &e->eid);
+	smr_cancel(x, &e->eid);
+	e->n_away = 0;
+	aim_at_notifier(x, e, in);
+	move_begin(x, &e->eid, e->generation, e->vm_id, x->conf->site.name,
+	    sender_name(in->sender), in->m.event_ms);
+	move_note(x, &e->eid, MOVE_AWAY, &e->away[0]);
+	segment_eid_left(x, e);
+	notify_requesters(
+	    x, e, in->sender, CPM_ARRIVED, true, m->peers, m->n_peers);
+	mobility_drop_peers(x, e);
+	move_finish(x, &e->eid);
+}
+
+static void
+hold(struct xtr *x, struct eid_entry *e, enum eid_state before)
+{
+	const int64_t ms = x->conf->mobility.hold_max_s * 1000;
+
+	/* Another 'paused' does not extend it. */
+	if (before == EID_HELD)
+		return;
+	mobile_of(e)->hold_until_ms = (int64_t)clock_wall_ms(x->clock) + ms;
+	mobility_arm(e, TASK_HOLD_MAX, ms);
+}
+
+/* docs/cpm.md 6.7; 'tell': Notify 8 to the other sites. */
+static void
+withdraw(struct xtr *x, struct eid_entry *e, bool tell)
+{
+	notify_cancel(x, &e->eid);
+	smr_cancel(x, &e->eid);
+	register_withdraw(x, &e->eid);
+	segment_eid_gone(x, e);
+	if (tell)
+		notify_send(x, e, CPM_ABSENT, NULL);
+	mobility_drop_peers(x, e);
+	memset(e->away_site, 0, 16);
+}
+
+static void
+solicit_ended(struct xtr *x, struct eid_entry *e)
+{
+	/* Those who know the EID ask again and learn that it is gone. */
+	smr_commit(x, e);
+}
+
+static void
+set_incoming(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	e->incoming = true;
+	memcpy(e->incoming_from, in->m.sender_id, 16);
+	e->incoming_since = xtr_now(x);
+	mobility_arm(
+	    e, TASK_INCOMING, x->conf->mobility.arriving_time_s * 1000);
+}
+
+static void
+forget_incoming(struct xtr *x, struct eid_entry *e)
+{
+	if (e->incoming_told)
+		notify_send(x, e, CPM_ABORTED, NULL);
+	e->incoming = e->incoming_told = false;
+}
+
+static struct interest *
+interest_slot(struct mobile *m, const uint8_t id[16], int64_t now)
+{
+	for (unsigned i = 0; i < INTERESTS; i++)
+		if (m->interests[i].until_ms &&
+		    memcmp(m->interests[i].xtr_id, id, 16) == 0)
+			return &m->interests[i];
+	for (unsigned i = 0; i < INTERESTS; i++)
+		if (m->interests[i].until_ms < now)
+			return &m->interests[i];
+	return NULL;
+}
+
+static void
+interest(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	struct mobile *m = mobile_of(e);
+	const int64_t now = (int64_t)clock_wall_ms(x->clock);
+	struct interest *i = interest_slot(m, in->m.sender_id, now);
+
+	if (i) {
+		memcpy(i->xtr_id, in->m.sender_id, 16);
+		i->until_ms = now + INTEREST_MS;
+	}
+	if (e->state != EID_ABSENT && e->state != EID_ARRIVING)
+		notify_requesters(
+		    x, e, in->sender, CPM_ARRIVING, false, NULL, 0);
+}
+
+static void
+uninterest(struct eid_entry *e, const struct cpm_in *in)
+{
+	struct mobile *m = mobile_of(e);
+
+	for (unsigned i = 0; i < INTERESTS; i++)
+		if (memcmp(m->interests[i].xtr_id, in->m.sender_id, 16) == 0)
+			memset(&m->interests[i], 0, sizeof(m->interests[i]));
+}
+
+/* docs/cpm.md 6.1 step 4, 6.10: what another site knows of the ITRs. */
+static void
+audience(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
+{
+	const bool ours = eid_is_ours(e);
+	struct records_peers peers = in->m.peers;
+	struct cpm_peer p, next;
+	bool more = cpm_peer_next(&peers, &p);
+
+	if (in->m.generation > e->seen)
+		e->seen = in->m.generation;
+	if (!ours) /* presumably where it is now */
+		memcpy(e->away_site, in->m.sender_id, 16);
+	while (more) {
+		const bool confirmed = p.flags & CPM_CONFIRMED;
+		struct eid source;
+		bool has_source = false;
+
+		more = cpm_peer_next(&peers, &next);
+		if (p.kind == CPM_ITR) {
+			has_source = more && next.kind == CPM_PEER;
+			if (has_source)
+				source = eid_host(next.iid, &next.addr);
+			requesters_note(x, &e->eid, &p.addr,
+			    has_source ? &source : NULL, confirmed);
+			if (ours)
+				smr_add(x, &e->eid, &p.addr,
+				    has_source ? &source : NULL, confirmed,
+				    confirmed);
+		} else if (p.kind == CPM_PXTR && ours) {
+			smr_add(x, &e->eid, &p.addr, NULL, true, false);
+		}
+		p = next;
+	}
+	mobility_keep_peers(x, e, &in->m);
+	if (ours) {
+		mobility_add_peers(x, &e->eid);
+		move_note(x, &e->eid, MOVE_REQUESTERS, &in->dg->from);
+	}
+	/* An old site's answer names the generation it yielded to. */
+	if (in->m.drained && in->m.generation == e->generation) {
+		smr_release_drained(x, &e->eid);
+		move_note(x, &e->eid, MOVE_DRAINED, &in->dg->from);
+	}
+}
+
+static void
+contest(struct xtr *x, struct eid_entry *e)
+{
+	e->contested = true;
+	e->verifying = false;
+	mobility_disarm(e, TASK_VERIFY);
+	register_pause(x, &e->eid);
+	notify_cancel(x, &e->eid);
+	smr_cancel(x, &e->eid);
+	mobile_of(e)->step[TASK_REVISED] = 0;
+	mobility_arm(e, TASK_REVISED, 100);
+	mobility_arm(e, TASK_CONTEST, x->conf->mobility.contest_wait_ms);
+}
+
+static void
+resume(struct xtr *x, struct eid_entry *e)
+{
+	const struct mobile *m = mobile_of(e);
+	const int64_t age = (int64_t)clock_wall_ms(x->clock) - m->committed_ms;
+
+	if (!m->converging && age >= 60000)
+		return;
+	notify_send(x, e, CPM_ARRIVED, NULL);
+	register_schedule(x, &e->eid);
+	smr_commit(x, e);
+}
+
+void
+mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
+    enum eid_state before, const struct cpm_in *in)
+{
+	struct mobile *m = mobile_of(e);
+
+	switch ((enum action)action) {
+	case ACT_COMMIT:
+		commit(x, e, in);
+		break;
+	case ACT_SITE:
+		within_site(x, e, in);
+		break;
+	case ACT_PREP:
+		prepare(x, e, in);
+		break;
+	case ACT_YIELD:
+		yield(x, e, in);
+		break;
+	case ACT_AIM:
+		aim(x, e, before, in);
+		break;
+	case ACT_HOLD:
+		hold(x, e, before);
+		break;
+	case ACT_FLUSH:
+		break;
+	case ACT_BACK:
+		if (e->gone)
+			commit(x, e, in);
+		break;
+	case ACT_LOOKUP:
+		register_pause(x, &e->eid);
+		m->step[TASK_LOOKUP] = 0;
+		mobility_arm(e, TASK_LOOKUP, 0);
+		break;
+	case ACT_WITHDRAW:
+		withdraw(x, e, true);
+		solicit_ended(x, e);
+		break;
+	case ACT_DROP:
+		withdraw(x, e, false);
+		break;
+	case ACT_FORGET:
+		memset(e->away_site, 0, 16);
+		break;
+	case ACT_TELL:
+		notify_send(x, e, CPM_ABSENT, NULL);
+		break;
+	case ACT_PEERS:
+		mobility_keep_peers(x, e, &in->m);
+		break;
+	case ACT_MARK:
+		set_incoming(x, e, in);
+		break;
+	case ACT_UNMARK:
+		if (e->incoming &&
+		    memcmp(e->incoming_from, in->m.sender_id, 16) == 0)
+			forget_incoming(x, e);
+		break;
+	case ACT_INTEREST:
+		interest(x, e, in);
+		break;
+	case ACT_UNINTEREST:
+		uninterest(e, in);
+		break;
+	case ACT_AUDIENCE:
+		audience(x, e, in);
+		break;
+	case ACT_GONE:
+		e->gone = true;
+		break;
+	case ACT_UNGONE:
+		if (e->gone) {
+			e->gone = false;
+			commit(x, e, in);
+		}
+		break;
+	case ACT_VERIFY:
+		e->verifying = true;
+		register_pause(x, &e->eid);
+		m->step[TASK_VERIFY] = 0;
+		mobility_arm(e, TASK_VERIFY, 0);
+		break;
+	case ACT_CONTEST:
+		contest(x, e);
+		break;
+	case ACT_REGISTER:
+		register_schedule(x, &e->eid);
+		break;
+	case ACT_ALARM:
+		mobility_alarm(x, &e->eid,
+		    "the mapping system has it elsewhere or knows nothing");
+		break;
+	case ACT_CLEAR:
+		if (!e->verifying)
+			e->incoming = e->incoming_told = false;
+		e->verifying = false;
+		mobility_disarm(e, TASK_VERIFY);
+		break;
+	case ACT_NOTIFY4:
+		forget_incoming(x, e);
+		break;
+	case ACT_RESUME:
+		resume(x, e);
+		break;
+	case ACT_NOTE: /* generation and owner are stored in any case */
+	case ACT_NONE:
+	case ACTIONS:
+		break;
+	}
+}
+
+static bool
+has_peer(const struct mobile *m, const struct cpm_peer *p)
+{
+	for (unsigned i = 0; i < m->n_peers; i++)
+		if (m->peers[i].iid == p->iid &&
+		    addr_equal(&m->peers[i].addr, &p->addr))
+			return true;
+	return false;
+}
+
+void
+mobility_keep_peers(struct xtr *x, struct eid_entry *e, const struct cpm *c)
+{
+	struct mobile *m = mobile_of(e);
+	struct records_peers peers = c->peers;
+	bool after_itr = false;
+	struct cpm_peer p;
+
+	while (cpm_peer_next(&peers, &p)) {
+		const bool of_itr = after_itr && c->op == CPM_OP_REQUESTERS;
+
+		after_itr = p.kind == CPM_ITR;
+		if (p.kind != CPM_PEER || of_itr || has_peer(m, &p))
+			continue;
+		if (m->n_peers >= CPM_PEERS_SENT_MAX ||
+		    x->mobility->n_peers >= MOBILITY_PEERS_MAX)
+			return;
+		/* Room grows by doubling: at 0, 16, 32 ... */
+		if (m->n_peers == 0 ||
+		    (m->n_peers >= 16 && !(m->n_peers & (m->n_peers - 1)))) {
+			const size_t room = m->n_peers ? m->n_peers * 2u : 16;
+			struct cpm_peer *more =
+			    realloc(m->peers, room * sizeof(*more));
+
+			if (!more)
+				return;
+			m->peers = more;
+		}
+		m->peers[m->n_peers++] = p;
+		x->mobility->n_peers++;
+	}
+}
+
+void
+mobility_drop_peers(struct xtr *x, struct eid_entry *e)
+{
+	struct mobile *m = mobile_of(e);
+
+	x->mobility->n_peers -= m->n_peers;
+	free(m->peers);
+	m->peers = NULL;
+	m->n_peers = 0;
+}
+
+void
+mobility_pass_on(struct xtr *x, struct eid_entry *e, const struct cpm *c)
+{
+	const struct sender *to = mobility_sender(x, e->away_site);
+	struct mobile *m = mobile_of(e);
+
+	if (e->state != EID_AWAY || !to || !to->xtr)
+		return;
+	mobility_keep_peers(x, e, c);
+	if (m->n_peers)
+		notify_requesters(
+		    x, e, to, CPM_ARRIVED, true, m->peers, m->n_peers);
+	mobility_drop_peers(x, e);
+}
+
+unsigned
+mobility_add_peers(struct xtr *x, const struct eid *eid)
+{
+	struct eid_entry *e = eids_find(x->eids, eid);
+	struct mobile *m = e ? mobile_of(e) : NULL;
+	unsigned unresolved = 0;
+
+	for (unsigned i = 0; m && i < m->n_peers; i++) {
+		const struct eid peer =
+		    eid_host(m->peers[i].iid, &m->peers[i].addr);
+		const struct map_cache_entry *c;
+
+		if (eids_own(x, &peer))
+			continue;
+		c = map_cache_match(x->map_cache, &peer);
+		if (!c) {
+			itr_resolve(x, &peer);
+			unresolved++;
+			continue;
+		}
+		if (!eid_is_ours(e))
+			continue;
+		for (unsigned j = 0; j < c->n_locators; j++)
+			if (c->locators[j].priority != LISP_PRIORITY_UNUSABLE)
+				smr_add(x, eid, &c->locators[j].rloc, &peer,
+				    true, false);
+	}
+	return unresolved;
+}
+
+void
+mobility_on_registered(
+    struct xtr *x, const struct eid *eid, const struct addr *map_server)
+{
+	move_note(x, eid, MOVE_REGISTERED, map_server);
+	smr_release(x, eid);
+}
+
+void
+mobility_on_converged(struct xtr *x, const struct eid *eid)
+{
+	struct eid_entry *e = eids_find(x->eids, eid);
+
+	if (!e || e->is_static)
+		return;
+	mobile_of(e)->converging = false;
+	mobility_drop_peers(x, e);
+	mobility_save(x, e);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_MOBILITY_ENTRY_H
+#define XTR_MOBILITY_ENTRY_H
+
+/*
+ * mobility_entry.h - what mobility.c, mobility_act.c, mobility_event.c and
+ * mobility_store.c share: the handover's own part of a dynamic EID, and the
+ * steps between the four files.
+ *
+ *	datagram -> mobility.c (relation, table) -> mobility_act.c (actions)
+ *	timer, Map-Notify, lookup -> mobility_event.c -> table -> actions
+ *	every change -> mobility_store.c
+ */
+#include "common/cpm.h"
+#include "xtr/cpm_in.h"
+#include "xtr/decide.h"
+#include "xtr/eids.h"
+#include "xtr/mobility.h"
+#include "xtr/xtr.h"
+
+#define MOBILITY_PEERS_MAX (1u << 20) /* of all EIDs together */
+#define LATE_SENDERS 4
+#define INTERESTS 4
+
+struct mobility {
+	struct senders *senders;
+	unsigned n_peers; /* of all EIDs */
+	struct log_limit alarm_limit, refuse_limit;
+};
+
+enum task { /* what an EID waits for; one timer for the earliest */
+	TASK_HOLD_MAX,
+	TASK_LOOKUP,
+	TASK_VERIFY,
+	TASK_CONTEST,
+	TASK_REVISED,
+	TASK_AWAY,
+	TASK_INCOMING,
+	TASK_MEMORY,
+	TASKS
+};
+
+struct mobile {
+	struct xtr *x;
+	struct eid eid;
+
+	struct loop_timer *timer;
+	bool armed[TASKS];
+	struct mono at[TASKS];
+	uint8_t step[TASKS];
+	bool last_lookup; /* hold-max is over, its answer decides */
+	bool contest_lookup;
+
+	/* Two sequences of nonces per sender, docs/cpm.md 4.2 step 5. */
+	struct late {
+		uint8_t sender[16];
+		uint64_t mark, ownership;
+		int64_t at_ms;
+	} late[LATE_SENDERS];
+
+	/* The owner's last claim, for the revised Ack of 6.8. */
+	struct claim {
+		bool set;
+		struct addr from, to;
+		uint16_t port;
+		uint8_t sender[16];
+		uint64_t nonce;
+		uint32_t series;
+		uint16_t part, parts;
+		uint8_t reason;
+	} claim;
+
+	/* Other sites' xTRs that want to hear of requesters (Notify 6). */
+	struct interest {
+		uint8_t xtr_id[16];
+		int64_t until_ms;
+	} interests[INTERESTS];
+
+	struct cpm_peer *peers; /* kind 1 */
+	unsigned n_peers;
+
+	int64_t committed_ms; /* wall clock of the last COMMIT, 0 = never */
+	bool converging;      /* its ITRs have not all asked again */
+	int64_t hold_until_ms;
+
+	unsigned n_found; /* locators of the last LOOKUP or Map-Notify */
+	struct addr found[AWAY_RLOCS_MAX];
+};
+
+/* The entry's part; never NULL for an entry mobility_entry() gave. */
+static inline struct mobile *
+mobile_of(const struct eid_entry *e)
+{
+	return e->mobility;
+}
+
+/* mobility.c */
+/* Finds or makes the dynamic entry.  ERR_FULL, ERR_NOMEM, ERR_POLICY (static). */
+enum err mobility_entry(struct xtr *, const struct eid *,
+    const struct conf_mobile_prefix *, struct eid_entry **out) MUST_USE;
+/* Carries a decision out and stores the result; 'in' is NULL for an event. */
+void mobility_apply(struct xtr *, struct eid_entry *, const struct decision *,
+    const struct cpm_in *in);
+__attribute__((format(printf, 3, 4))) void
+mobility_alarm(struct xtr *, const struct eid *, const char *fmt, ...);
+
+/* mobility_act.c */
+void mobility_act(struct xtr *, struct eid_entry *, uint8_t action,
+    enum eid_state before, const struct cpm_in *in);
+/* Keeps the kind 1 peers of a message, newest series first, each once. */
+void mobility_keep_peers(struct xtr *, struct eid_entry *, const struct cpm *);
+void mobility_drop_peers(struct xtr *, struct eid_entry *);
+/* Hands peers that came late to the site where the EID is now (6.4). */
+void mobility_pass_on(struct xtr *, struct eid_entry *, const struct cpm *);
+
+/* mobility_event.c */
+void mobility_arm(struct eid_entry *, enum task, int64_t in_ms);
+void mobility_disarm(struct eid_entry *, enum task);
+void
+mobility_event(struct xtr *, struct eid_entry *, enum event, unsigned facts);
+/* Usable locators of 'm' into the entry; true if there are some, none ours. */
+bool
+mobility_elsewhere(struct xtr *, struct eid_entry *, const struct mapping *m);
+
+/* mobility_store.c */
+void mobility_save(struct xtr *, struct eid_entry *);
+void mobility_forget(struct xtr *, const struct eid *);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mobility_event.c - what happens to an EID without a message about it: timers,
+ * the mapping system's word, a contest.  docs/cpm.md 5 (second table), 6.6,
+ * 6.8, 6.13.
+ *
+ * An EID waits for up to TASKS things at once and has one timer, for the
+ * earliest.  A lookup's answer comes through itr_ask(), which neither
+ * map-cache nor database answer.
+ */
+#include "xtr/mobility_entry.h"
+
+#include <string.h>
+
+#include "common/auth.h"
+#include "common/lisp.h"
+#include "xtr/itr.h"
+#include "xtr/output.h"
+#include "xtr/register.h"
+
+#define LOOKUP_WAIT_MS 1000
+
+static void on_timer(void *arg);
+
+static void
+rearm(struct mobile *m)
+{
+	struct mono first = { INT64_MAX };
+
+	for (unsigned i = 0; i < TASKS; i++)
+		if (m->armed[i] && mono_before(m->at[i], first))
+			first = m->at[i];
+	if (first.us == INT64_MAX) {
+		if (m->timer)
+			loop_timer_cancel(m->timer);
+		return;
+	}
+	if (!m->timer)
+		m->timer = loop_timer_new(m->x->loop, on_timer, m);
+	if (m->timer)
+		loop_timer_at(m->timer, first);
+}
+
+void
+mobility_arm(struct eid_entry *e, enum task task, int64_t in_ms)
+{
+	struct mobile *m = mobile_of(e);
+
+	m->armed[task] = true;
+	m->at[task] = mono_add_ms(xtr_now(m->x), in_ms);
+	rearm(m);
+}
+
+void
+mobility_disarm(struct eid_entry *e, enum task task)
+{
+	struct mobile *m = mobile_of(e);
+
+	if (!m->armed[task])
+		return;
+	m->armed[task] = false;
+	rearm(m);
+}
+
+void
+mobility_event(
+    struct xtr *x, struct eid_entry *e, enum event event, unsigned facts)
+{
+	const struct decision *d =
+	    decide_event(event, e->state, facts | (e->gone ? FACT_GONE : 0));
+
+	if (d)
+		mobility_apply(x, e, d, NULL);
+}
+
+static bool
+is_of_other_site(
+    const struct xtr *x, const struct eid *eid, const struct addr *rloc)
+{
+	const struct conf_list *sites = &x->conf->mobility.sites;
+
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct conf_other_site *s =
+		    conf_at(*sites, struct conf_other_site, i);
+		bool covers = false;
+
+		for (size_t j = 0; j < s->prefixes.n; j++)
+			covers |= eid_covers(
+			    conf_at(s->prefixes, struct eid, j), eid);
+		for (size_t j = 0; covers && j < s->xtrs.n; j++) {
+			const struct conf_site_xtr *p =
+			    conf_at(s->xtrs, struct conf_site_xtr, j);
+
+			if (addr_equal(&p->rloc, rloc))
+				return true;
+			for (size_t k = 0; k < p->rlocs.n; k++)
+				if (addr_equal(
+					conf_at(p->rlocs, struct addr, k),
+					rloc))
+					return true;
+		}
+	}
+	return false;
+}
+
+bool
+mobility_elsewhere(
+    struct xtr *x, struct eid_entry *e, const struct mapping *mapping)
+{
+	struct mobile *m = mobile_of(e);
+
+	m->n_found = 0;
+	for (unsigned i = 0; i < mapping->n_locators; i++) {
+		const struct locator *l = &mapping->locators[i];
+
+		if (l->priority == LISP_PRIORITY_UNUSABLE || !l->reachable ||
+		    l->addr.opaque)
+			continue;
+		if (xtr_rloc_is_own(x, &l->addr.addr))
+			return false;
+		if (m->n_found < AWAY_RLOCS_MAX &&
+		    xtr_rloc(x, l->addr.addr.afi))
+			m->found[m->n_found++] = l->addr.addr;
+	}
+	return m->n_found > 0;
+}
+
+static void
+verified(struct xtr *x, struct eid_entry *e, enum lookup_result result,
+    const struct mapping *mapping, bool elsewhere)
+{
+	struct mobile *m = mobile_of(e);
+
+	if (result == LOOKUP_OWN ||
+	    (result == LOOKUP_MAPPING && !elsewhere && mapping->n_locators))
+		mobility_event(x, e, EVENT_VERIFY_OWN, 0);
+	else if (result == LOOKUP_MAPPING && !mapping->n_locators)
+		mobility_event(x, e, EVENT_VERIFY_NEGATIVE, 0);
+	else if (m->step[TASK_VERIFY] >= 3)
+		mobility_event(x, e, EVENT_VERIFY_OVER, 0);
+}
+
+/* The mapping system has not got it elsewhere: it goes on as it was. */
+static void
+contest_over(struct xtr *x, struct eid_entry *e, bool elsewhere)
+{
+	const struct eid eid = e->eid;
+
+	mobility_event(
+	    x, e, EVENT_CONTEST_OVER, elsewhere ? FACT_ELSEWHERE : 0);
+	e = eids_find(x->eids, &eid);
+	if (e && eid_is_ours(e) && e->contested) {
+		e->contested = false;
+		register_schedule(x, &eid);
+	}
+}
+
+static void
+looked_up(struct xtr *x, const struct eid *eid, enum lookup_result result,
+    const struct mapping *mapping)
+{
+	struct eid_entry *e = eids_find(x->eids, eid);
+	struct mobile *m;
+	bool elsewhere;
+
+	if (!e || e->is_static || !eid_is_ours(e))
+		return;
+	m = mobile_of(e);
+	elsewhere =
+	    result == LOOKUP_MAPPING && mobility_elsewhere(x, e, mapping);
+	if (m->contest_lookup) {
+		m->contest_lookup = false;
+		contest_over(x, e, elsewhere);
+	} else if (e->verifying) {
+		verified(x, e, result, mapping, elsewhere);
+	} else if (m->last_lookup) {
+		mobility_event(
+		    x, e, EVENT_HOLD_MAX, elsewhere ? FACT_ELSEWHERE : 0);
+	} else if (e->state == EID_HELD && e->gone && elsewhere) {
+		mobility_event(x, e, EVENT_LOOKUP_ELSEWHERE, 0);
+	}
+}
+
+static void
+ask(struct xtr *x, const struct eid *eid)
+{
+	if (itr_ask(x, eid, LOOKUP_WAIT_MS, looked_up))
+		looked_up(x, eid, LOOKUP_TIMEOUT, NULL);
+}
+
+/* Asks at the times of 'at_s' after the first. */
+static void
+ask_in_steps(struct xtr *x, struct eid_entry *e, enum task task,
+    const unsigned *at_s, unsigned n)
+{
+	struct mobile *m = mobile_of(e);
+	const unsigned step = m->step[task]++;
+
+	if (step + 1 < n)
+		mobility_arm(e, task, (at_s[step + 1] - at_s[step]) * 1000);
+	ask(x, &m->eid);
+}
+
+/* docs/cpm.md 6.8: status 9 to the owner's agent for its own claim. */
+static void
+revised_ack(struct xtr *x, struct eid_entry *e)
+{
+	struct mobile *m = mobile_of(e);
+	const struct claim *c = &m->claim;
+	const struct sender *s = mobility_sender(x, c->sender);
+	const unsigned step = m->step[TASK_REVISED]++;
+	const uint8_t status[CPM_EIDS_MAX] = { CPM_ACK_STALE };
+	struct sender copy;
+	struct datagram dg = { .from = c->from, .port = c->port, .to = c->to };
+	struct cpm_in in = { .dg = &dg, .status = CPM_ACK_STALE };
+
+	if (step < 2)
+		mobility_arm(e, TASK_REVISED, step == 0 ? 100 : 200);
+	if (!c->set || !s)
+		return;
+	copy = *s;
+	in.sender = &copy;
+	in.m.nonce = c->nonce;
+	in.m.series = c->series;
+	in.m.part = c->part;
+	in.m.parts = c->parts;
+	in.m.reason = c->reason;
+	in.m.n_eids = 1;
+	in.m.eids[0] = e->eid;
+	cpm_ack_send(x, &in, status, e->seen);
+}
+
+static void
+hold_max(struct xtr *x, struct eid_entry *e)
+{
+	struct mobile *m = mobile_of(e);
+
+	if (!e->gone) {
+		mobility_event(x, e, EVENT_HOLD_MAX, 0);
+		return;
+	}
+	mobility_disarm(e, TASK_LOOKUP);
+	m->last_lookup = true;
+	ask(x, &m->eid);
+}
+
+static void
+run_task(struct xtr *x, struct eid_entry *e, enum task task)
+{
+	static const unsigned lookup_s[] = { 0, 1, 3, 7, 15 };
+	static const unsigned verify_s[] = { 0, 1, 3 };
+	const struct eid eid = e->eid;
+
+	switch (task) {
+	case TASK_HOLD_MAX:
+		hold_max(x, e);
+		break;
+	case TASK_LOOKUP:
+		ask_in_steps(x, e, task, lookup_s, 5);
+		break;
+	case TASK_VERIFY:
+		ask_in_steps(x, e, task, verify_s, 3);
+		break;
+	case TASK_CONTEST:
+		mobile_of(e)->contest_lookup = true;
+		ask(x, &eid);
+		break;
+	case TASK_REVISED:
+		revised_ack(x, e);
+		break;
+	case TASK_AWAY:
+		mobility_event(x, e, EVENT_AWAY_OVER, 0);
+		break;
+	case TASK_INCOMING:
+		mobility_event(x, e, EVENT_INCOMING_OVER, 0);
+		break;
+	case TASK_MEMORY:
+		if (e->state == EID_ABSENT) {
+			mobility_forget(x, &eid);
+			eids_remove(x->eids, e);
+		}
+		break;
+	case TASKS:
+		break;
+	}
+}
+
+static void
+on_timer(void *arg)
+{
+	struct mobile *m = arg;
+	struct xtr *x = m->x;
+	const struct eid eid = m->eid;
+	const struct mono now = xtr_now(x);
+	struct eid_entry *e = eids_find(x->eids, &eid);
+
+	for (unsigned i = 0; i < TASKS && e; i++) {
+		m = mobile_of(e);
+		if (!m->armed[i] || mono_before(now, m->at[i]))
+			continue;
+		m->armed[i] = false;
+		run_task(x, e, i);
+		/* It may have ended the entry. */
+		e = eids_find(x->eids, &eid);
+	}
+	if (e)
+		rearm(mobile_of(e));
+}
+
+void
+mobility_on_stale(struct xtr *x, const struct eid *eid, uint64_t generation)
+{
+	struct eid_entry *e = eids_find(x->eids, eid);
+	const struct decision contest = { { ACT_CONTEST },
+		e ? (uint8_t)e->state : 0 };
+
+	if (!e || e->is_static || !eid_is_ours(e) ||
+	    e->generation != generation || e->contested)
+		return;
+	mobility_apply(x, e, &contest, NULL);
+}
+
+void
+mobility_on_map_notify(
+    struct xtr *x, const struct eid *eid, const struct mapping *mapping)
+{
+	struct eid_entry *e = eids_find(x->eids, eid);
+	const struct mobile *m;
+	unsigned facts = 0;
+
+	if (!e || e->is_static || e->verifying || e->contested ||
+	    !mobility_elsewhere(x, e, mapping))
+		return;
+	m = mobile_of(e);
+	for (unsigned i = 0; i < m->n_found; i++)
+		if (is_of_other_site(x, eid, &m->found[i]))
+			facts |= FACT_OTHER_SITE;
+	/* A Map-Notify is repeated for half a minute at most by a Map-Server
+	 * that has not been told of a newer state. */
+	if ((int64_t)clock_wall_ms(x->clock) - e->changed_ms > 30000)
+		facts |= FACT_LATER;
+	mobility_event(x, e, EVENT_MAP_NOTIFY_ELSEWHERE, facts);
+}
