@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - arguments -> configuration -> context -> loop.
+ *
+ * A control datagram enters at input.c, a data packet at forward.c, a timer in
+ * the file whose table it serves; what leaves is in output.c and dp_*.c.  Crash
+ * only: whatever must survive is in the store before it is promised, and device
+ * and routes stay behind, so that nothing leaks between two lives.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/auth.h"
+#include "xtr/ctl.h"
+#include "xtr/dp.h"
+#include "xtr/eids.h"
+#include "xtr/input.h"
+#include "xtr/map_cache.h"
+#include "xtr/map_server.h"
+#include "xtr/mobility.h"
+#include "xtr/move.h"
+#include "xtr/notify.h"
+#include "xtr/output.h"
+#include "xtr/pending.h"
+#include "xtr/register.h"
+#include "xtr/requesters.h"
+#include "xtr/route.h"
+#include "xtr/segment.h"
+#include "xtr/smr.h"
+#include "xtr/store.h"
+#include "xtr/xtr.h"
+
+#define CONF_DEFAULT "/etc/xtrd.yaml"
+
+enum { /* exit codes, xtrd(8) */
+	EXIT_CONF = 1,
+	EXIT_USAGE = 2,
+	EXIT_START = 3,
+};
+
+struct options {
+	const char *conf;
+	bool check, verbose, cleanup;
+};
+
+struct daemon {
+	struct xtr x;
+	struct ctl *ctl;
+	const struct options *options;
+};
+
+static void
+usage(FILE *to)
+{
+	fputs("usage: xtrd [-f FILE] [-d LEVEL] [-n [-v]] [--cleanup]\n"
+	      "\n"
+	      "LISP tunnel router, Map-Server and Map-Resolver: xtrd(8)\n"
+	      "\n"
+	      "  -f FILE    configuration (default " CONF_DEFAULT ")\n"
+	      "  -d LEVEL   log error, warning, info (default) or debug\n"
+	      "  -n         check the configuration and exit\n"
+	      "  -n -v      print it with all defaults and exit\n"
+	      "  --cleanup  remove the device and routes that xtrd left, exit\n"
+	      "  --version  print the version and exit\n"
+	      "  --help     print this and exit\n",
+	    to);
+}
+
+static struct options
+parse_options(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "cleanup", no_argument, NULL, 'C' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	struct options o = { .conf = CONF_DEFAULT };
+	enum log_level level;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "f:d:nvh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'f':
+			o.conf = optarg;
+			break;
+		case 'd':
+			if (!log_level_parse(optarg, &level)) {
+				fprintf(stderr, "xtrd: no log level '%s'\n",
+				    optarg);
+				exit(EXIT_USAGE);
+			}
+			log_level_set(level);
+			break;
+		case 'n':
+			o.check = true;
+			break;
+		case 'v':
+			o.verbose = true;
+			break;
+		case 'C':
+			o.cleanup = true;
+			break;
+		case 'V':
+			puts("xtrd " VERSION);
+			exit(0);
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			usage(stderr);
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(
+		    stderr, "xtrd: unexpected argument '%s'\n", argv[optind]);
+		exit(EXIT_USAGE);
+	}
+	return o;
+}
+
+/* Tells a service manager (sd_notify(3)'s protocol); nothing without one. */
+static void
+notify_manager(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (!path || strlen(path) >= sizeof(a.sun_path))
+		return;
+	memcpy(a.sun_path, path, strlen(path));
+	if (a.sun_path[0] == '@')
+		a.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	/* A manager that does not listen is no reason to stop. */
+	(void)!sendto(fd, state, strlen(state), 0, (struct sockaddr *)&a,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+	close(fd);
+}
+
+static enum err
+start_tables(struct xtr *x)
+{
+	if (!(x->output = output_new(x)) || !(x->eids = eids_new(x)) ||
+	    !(x->requesters = requesters_new(x)) ||
+	    !(x->map_cache = map_cache_new(x)) ||
+	    !(x->pending = pending_new(x)) ||
+	    !(x->registers = registers_new(x)) || !(x->smrs = smrs_new(x)) ||
+	    !(x->moves = moves_new(x)) || !(x->notify = notify_new(x)) ||
+	    !(x->mobility = mobility_new(x)))
+		return ERR_NOMEM;
+	if (x->conf->map_server.enabled || x->conf->map_resolver.enabled) {
+		x->map_server = map_server_new(x);
+		if (!x->map_server)
+			return ERR_NOMEM;
+	}
+	return ERR_OK;
+}
+
+static enum err
+start_dataplane(struct xtr *x)
+{
+	const struct dp_ops *ops =
+	    x->conf->dataplane.kind == CONF_DP_TUN ? &dp_tun : &dp_none;
+	enum err err;
+
+	if (ops != &dp_none) {
+		err = route_open(&x->route);
+		if (err)
+			return err;
+	}
+	err = ops->start(x, &x->dp);
+	if (err || ops == &dp_none)
+		return err;
+	return segments_start(x);
+}
+
+static enum err
+start(struct xtr *x)
+{
+	enum err err;
+
+	err = store_open(x->loop, x->conf->state.directory,
+	    x->conf->state.size_mib, &x->store);
+	if (err)
+		return err;
+	err = start_tables(x);
+	if (err)
+		return err;
+	err = input_start(x);
+	if (err)
+		return err;
+	err = start_dataplane(x);
+	if (err)
+		return err;
+	mobility_start(x);
+	if (x->segments)
+		segments_reconcile(x);
+	registers_start(x);
+	return ERR_OK;
+}
+
+static void
+stop(struct xtr *x)
+{
+	input_turn_end(x);
+	input_stop(x);
+	if (x->segments)
+		segments_stop(x);
+	if (x->dp)
+		x->dp->ops->stop(x->dp);
+	route_close(x->route);
+	map_server_free(x->map_server);
+	notify_free(x->notify);
+	moves_free(x->moves);
+	smrs_free(x->smrs);
+	registers_free(x->registers);
+	pending_free(x->pending);
+	map_cache_free(x->map_cache);
+	requesters_free(x->requesters);
+	eids_free(x->eids);
+	mobility_free(x->mobility);
+	output_free(x->output);
+	store_close(x->store);
+}
+
+static bool
+same_addrs(const struct conf_list *a, const struct conf_list *b)
+{
+	return a->n == b->n &&
+	    (a->n == 0 ||
+		memcmp(a->items, b->items, a->n * sizeof(struct addr)) == 0);
+}
+
+/* What a running process cannot change; NULL if nothing of it did. */
+static const char *
+needs_restart(const struct xtr_conf *a, const struct xtr_conf *b)
+{
+	if (strcmp(a->state.directory, b->state.directory) != 0)
+		return "state.directory";
+	if (strcmp(a->control.socket, b->control.socket) != 0)
+		return "control.socket";
+	if (!same_addrs(&a->listen, &b->listen))
+		return "listen";
+	if (memcmp(a->site.xtr_id, b->site.xtr_id, 16) != 0)
+		return "site.xtr-id (or the RLOC it is derived from)";
+	if (a->dataplane.kind != b->dataplane.kind ||
+	    strcmp(a->dataplane.device, b->dataplane.device) != 0 ||
+	    a->dataplane.mtu != b->dataplane.mtu ||
+	    a->dataplane.table != b->dataplane.table)
+		return "dataplane";
+	if ((a->map_server.enabled || a->map_resolver.enabled) !=
+	    (b->map_server.enabled || b->map_resolver.enabled))
+		return "the map-server and map-resolver roles";
+	return NULL;
+}
+
+/* A valid file replaces the running configuration; any other changes nothing. */
+static enum err
+reload(void *arg, char *error, size_t size)
+{
+	struct daemon *d = arg;
+	struct xtr *x = &d->x;
+	struct xtr_conf *old, *new;
+	FILE *errors = fmemopen(error, size, "w");
+	const char *what;
+	enum err err;
+
+	if (!errors)
+		return ERR_NOMEM;
+	error[0] = '\0';
+	new = xtr_conf_load(d->options->conf, errors);
+	what = new ? needs_restart(x->conf, new) : NULL;
+	if (what)
+		fprintf(errors, "%s: a change of %s needs a restart",
+		    d->options->conf, what);
+	fclose(errors);
+	if (!new || what) {
+		xtr_conf_free(new);
+		return ERR_POLICY;
+	}
+	/* The tables point into the old one until each has followed. */
+	old = (struct xtr_conf *)(uintptr_t)x->conf;
+	x->conf = new;
+	err = eids_reload(x);
+	if (!err)
+		err = mobility_reload(x);
+	if (x->map_server)
+		map_server_reload(x);
+	registers_reload(x);
+	xtr_conf_free(old);
+	if (err)
+		snprintf(error, size, "%s", err_str(err));
+	else
+		log_info("main", "configuration reloaded");
+	return err;
+}
+
+static void
+on_signal(void *arg, int signo)
+{
+	struct daemon *d = arg;
+	char error[CTL_ERROR_MAX];
+
+	if (signo != SIGHUP) {
+		log_info("main", "stopping on signal %d", signo);
+		loop_stop(d->x.loop);
+		return;
+	}
+	notify_manager("RELOADING=1");
+	if (reload(d, error, sizeof(error)))
+		log_error("main", "not reloaded:\n%s", error);
+	notify_manager("READY=1");
+}
+
+static int
+run(struct daemon *d)
+{
+	struct xtr *x = &d->x;
+	int code = EXIT_START;
+
+	if (loop_signal(x->loop, SIGTERM, on_signal, d) ||
+	    loop_signal(x->loop, SIGINT, on_signal, d) ||
+	    loop_signal(x->loop, SIGHUP, on_signal, d))
+		return code;
+	signal(SIGPIPE, SIG_IGN);
+	if (start(x) == ERR_OK) {
+		d->ctl = ctl_start(x, reload, d);
+		if (d->ctl) {
+			log_info("main", "xtrd " VERSION " runs as %s",
+			    x->conf->site.name);
+			notify_manager("READY=1");
+			loop_run(x->loop);
+			notify_manager("STOPPING=1");
+			code = 0;
+		}
+	} else {
+		log_error("main", "cannot start");
+	}
+	ctl_stop(d->ctl);
+	stop(x);
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct options options = parse_options(argc, argv);
+	struct clock clock;
+	struct daemon d = { .options = &options };
+	struct xtr_conf *conf = xtr_conf_load(options.conf, stderr);
+	int code;
+
+	if (!conf)
+		return EXIT_CONF;
+	if (options.check) {
+		if (options.verbose)
+			xtr_conf_print(stdout, conf);
+		xtr_conf_free(conf);
+		return 0;
+	}
+	if (options.cleanup) {
+		code = dp_cleanup(conf) ? EXIT_START : 0;
+		xtr_conf_free(conf);
+		return code;
+	}
+	clock_system(&clock);
+	d.x.conf = conf;
+	d.x.clock = &clock;
+	d.x.loop = loop_new(&clock);
+	if (!d.x.loop) {
+		log_error("main", "cannot start: %s", err_str(ERR_NOMEM));
+		return EXIT_START;
+	}
+	code = run(&d);
+	loop_free(d.x.loop);
+	xtr_conf_free((struct xtr_conf *)(uintptr_t)d.x.conf);
+	return code;
+}
