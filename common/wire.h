@@ -5,7 +5,7 @@
 /*
  * wire.h - reader and writer: the only pointer arithmetic on packets.
  *
- * Both are sticky: the first failure is remembered, later reads give 0 and
+ * Both are sticky: the first failure is remembered, it and later reads give 0,
  * later writes nothing, and the caller asks once.  A length field opens a
  * sub-reader that cannot see past its end.  Big-endian on the wire, host order
  * in every value.
@@ -81,17 +81,23 @@ wire_get_u16(struct wire_reader *r)
 static inline uint32_t
 wire_get_u32(struct wire_reader *r)
 {
-	uint32_t high = wire_get_u16(r);
+	const uint8_t *p = wire_take(r, 4);
 
-	return high << 16 | wire_get_u16(r);
+	if (!p)
+		return 0;
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
 }
 
 static inline uint64_t
 wire_get_u64(struct wire_reader *r)
 {
-	uint64_t high = wire_get_u32(r);
+	uint64_t v = 0;
+	const uint8_t *p = wire_take(r, 8);
 
-	return high << 32 | wire_get_u32(r);
+	for (unsigned i = 0; p && i < 8; i++)
+		v = v << 8 | p[i];
+	return v;
 }
 
 /* Copies 'n' octets into 'out'; zeroes on failure. */
