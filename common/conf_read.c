@@ -601,7 +601,7 @@ read_member(struct reader *r, const struct conf_item *items, char *base,
 		item = NULL;
 	}
 	event_next(r);
-	if (!item) {
+	if (!item || event_is(r, YAML_NO_EVENT)) {
 		skip_value(r);
 		return;
 	}

@@ -140,17 +140,18 @@ static void
 check_names(struct xtr_conf *c, const char *what, const struct conf_list *list,
     size_t size, size_t name_offset, size_t pos_offset)
 {
-	const char *items = list->items;
+	const char *elements = list->items;
 
 	for (size_t i = 0; i < list->n; i++) {
-		const char *name = *(const char *const *)(const void *)(items +
-		    i * size + name_offset);
+		const char *name =
+		    *(const char *const *)(const void *)(elements + i * size +
+			name_offset);
 		const struct conf_pos *pos =
-		    (const void *)(items + i * size + pos_offset);
+		    (const void *)(elements + i * size + pos_offset);
 
 		for (size_t j = 0; j < i; j++) {
 			const char *other =
-			    *(const char *const *)(const void *)(items +
+			    *(const char *const *)(const void *)(elements +
 				j * size + name_offset);
 
 			if (strcmp(name, other) != 0)
