@@ -17,24 +17,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/auth.h"
 #include "xtr/ctl.h"
 #include "xtr/dp.h"
 #include "xtr/eids.h"
 #include "xtr/input.h"
-#include "xtr/map_cache.h"
 #include "xtr/map_server.h"
 #include "xtr/mobility.h"
-#include "xtr/move.h"
-#include "xtr/notify.h"
-#include "xtr/output.h"
-#include "xtr/pending.h"
 #include "xtr/register.h"
-#include "xtr/requesters.h"
 #include "xtr/route.h"
 #include "xtr/segment.h"
-#include "xtr/smr.h"
-#include "xtr/store.h"
 #include "xtr/xtr.h"
 
 #define CONF_DEFAULT "/etc/xtrd.yaml"
@@ -150,25 +141,6 @@ notify_manager(const char *state)
 }
 
 static enum err
-start_tables(struct xtr *x)
-{
-	if (!(x->output = output_new(x)) || !(x->eids = eids_new(x)) ||
-	    !(x->requesters = requesters_new(x)) ||
-	    !(x->map_cache = map_cache_new(x)) ||
-	    !(x->pending = pending_new(x)) ||
-	    !(x->registers = registers_new(x)) || !(x->smrs = smrs_new(x)) ||
-	    !(x->moves = moves_new(x)) || !(x->notify = notify_new(x)) ||
-	    !(x->mobility = mobility_new(x)))
-		return ERR_NOMEM;
-	if (x->conf->map_server.enabled || x->conf->map_resolver.enabled) {
-		x->map_server = map_server_new(x);
-		if (!x->map_server)
-			return ERR_NOMEM;
-	}
-	return ERR_OK;
-}
-
-static enum err
 start_dataplane(struct xtr *x)
 {
 	const struct dp_ops *ops =
@@ -189,25 +161,15 @@ start_dataplane(struct xtr *x)
 static enum err
 start(struct xtr *x)
 {
-	enum err err;
+	enum err err = xtr_open(x);
 
-	err = store_open(x->loop, x->conf->state.directory,
-	    x->conf->state.size_mib, &x->store);
+	if (!err)
+		err = input_start(x);
+	if (!err)
+		err = start_dataplane(x);
 	if (err)
 		return err;
-	err = start_tables(x);
-	if (err)
-		return err;
-	err = input_start(x);
-	if (err)
-		return err;
-	err = start_dataplane(x);
-	if (err)
-		return err;
-	mobility_start(x);
-	if (x->segments)
-		segments_reconcile(x);
-	registers_start(x);
+	xtr_resume(x);
 	return ERR_OK;
 }
 
@@ -221,18 +183,7 @@ stop(struct xtr *x)
 	if (x->dp)
 		x->dp->ops->stop(x->dp);
 	route_close(x->route);
-	map_server_free(x->map_server);
-	notify_free(x->notify);
-	moves_free(x->moves);
-	smrs_free(x->smrs);
-	registers_free(x->registers);
-	pending_free(x->pending);
-	map_cache_free(x->map_cache);
-	requesters_free(x->requesters);
-	eids_free(x->eids);
-	mobility_free(x->mobility);
-	output_free(x->output);
-	store_close(x->store);
+	xtr_close(x);
 }
 
 static bool

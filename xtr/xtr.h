@@ -76,6 +76,19 @@ struct datagram {
 	const struct ecm *ecm;
 };
 
+/*
+ * Opens the store and makes every table; 'conf', 'clock' and 'loop' are set,
+ * the rest is zero.  After an error xtr_close() frees what there is.
+ */
+enum err xtr_open(struct xtr *) MUST_USE;
+/*
+ * Goes on with what the store says: EIDs, unfinished moves, registrations.
+ * Sockets and data plane are there.
+ */
+void xtr_resume(struct xtr *);
+/* Commits, then frees all that xtr_open() made. */
+void xtr_close(struct xtr *);
+
 /* Our first RLOC of this family, or NULL. */
 const struct addr *xtr_rloc(const struct xtr *, uint16_t afi);
 /* True if it is one of our RLOCs. */
