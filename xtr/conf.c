@@ -231,7 +231,7 @@ static const struct conf_item dataplane_items[] = {
 	{ "mtu", CONF_INT, AT(conf_dataplane, mtu), .min = 1280, .max = 65535,
 	    .dflt = 1444 },
 	{ "table", CONF_INT, AT(conf_dataplane, table), .min = 1,
-	    .max = UINT32_MAX, .dflt = 254 },
+	    .max = UINT32_MAX, .dflt = LISP_DATA_PORT },
 	{ 0 },
 };
 

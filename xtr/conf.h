@@ -154,8 +154,10 @@ enum conf_dataplane_kind { CONF_DP_TUN, CONF_DP_NONE };
 struct conf_dataplane {
 	int kind;	    /* enum conf_dataplane_kind; default tun */
 	const char *device; /* default lisp0 */
-	int64_t mtu;   /* of 'device', default 1464 - 20 = 1444 (IPv6 outer) */
-	int64_t table; /* routing table of what we install; default main 254 */
+	int64_t mtu; /* of 'device', default 1464 - 20 = 1444 (IPv6 outer) */
+	/* Routing table of the default route to 'device', for packets from our
+	 * EIDs while itr.eid_space is empty; default 4341. */
+	int64_t table;
 	struct conf_pos pos;
 };
 

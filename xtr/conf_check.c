@@ -34,6 +34,16 @@ covers_addr(const struct eid *prefix, const struct addr *a)
 	return eid_covers(prefix, &host);
 }
 
+/*
+ * Our routes are those of instance 0: only there can an underlay address be
+ * taken for an EID.
+ */
+static bool
+attracts(const struct eid *prefix, const struct addr *a)
+{
+	return prefix->iid == 0 && covers_addr(prefix, a);
+}
+
 static bool
 is_loopback(const struct addr *a)
 {
@@ -67,19 +77,19 @@ check_no_loop(struct xtr_conf *c, struct conf_pos pos, const char *what,
 		const struct conf_mobile_prefix *p =
 		    conf_at(c->mobility.prefixes, struct conf_mobile_prefix, i);
 
-		if (covers_addr(&p->prefix, a))
+		if (attracts(&p->prefix, a))
 			in = &p->prefix;
 	}
 	for (size_t i = 0; i < c->eids.n; i++) {
 		const struct conf_eid *e = conf_at(c->eids, struct conf_eid, i);
 
-		if (covers_addr(&e->prefix, a))
+		if (attracts(&e->prefix, a))
 			in = &e->prefix;
 	}
 	for (size_t i = 0; i < c->itr.eid_space.n; i++) {
 		const struct eid *e = conf_at(c->itr.eid_space, struct eid, i);
 
-		if (covers_addr(e, a))
+		if (attracts(e, a))
 			in = e;
 	}
 	if (in)
@@ -702,10 +712,9 @@ check_dataplane(struct xtr_conf *c)
 			    "the data plane",
 			    i, r->interface);
 	}
-	if (c->dataplane.table == 255)
+	if (c->dataplane.table >= 253 && c->dataplane.table <= 255)
 		conf_error(c->doc, c->dataplane.pos,
-		    "dataplane.table: 255 is the kernel's table of local "
-		    "addresses");
+		    "dataplane.table: 253, 254 and 255 are the kernel's own");
 }
 
 /* map-server, map-resolver, itr */
@@ -844,6 +853,10 @@ check_itr(struct xtr_conf *c)
 	for (size_t i = 0; i < c->itr.proxy_itrs.n; i++)
 		check_rloc(c, c->itr.pos, "itr.proxy-itrs",
 		    conf_at(c->itr.proxy_itrs, struct addr, i));
+	if (c->itr.natively_forward && c->itr.eid_space.n)
+		conf_error(c->doc, c->itr.pos,
+		    "itr.natively-forward: not with eid-space, whose routes "
+		    "would bring the packets back");
 }
 
 /* Every prefix gets its instance before anything is compared. */
