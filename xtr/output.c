@@ -73,6 +73,8 @@ turn_end(void *arg)
 {
 	struct xtr *x = arg;
 
+	if (!x->output) /* closed since */
+		return;
 	x->output->armed = false;
 	input_turn_end(x);
 }

@@ -70,6 +70,7 @@ xtr_close(struct xtr *x)
 	eids_free(x->eids);
 	mobility_free(x->mobility);
 	output_free(x->output);
+	x->output = NULL;
 	store_close(x->store);
 }
 
