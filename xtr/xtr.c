@@ -16,6 +16,7 @@
 #include "xtr/output.h"
 #include "xtr/pending.h"
 #include "xtr/register.h"
+#include "xtr/reply.h"
 #include "xtr/requesters.h"
 #include "xtr/segment.h"
 #include "xtr/smr.h"
@@ -60,6 +61,7 @@ xtr_close(struct xtr *x)
 	if (x->store && x->output)
 		input_turn_end(x);
 	map_server_free(x->map_server);
+	replies_free(x->replies);
 	notify_free(x->notify);
 	moves_free(x->moves);
 	smrs_free(x->smrs);
