@@ -53,6 +53,7 @@
 	X(data_encapsulated, "data.encapsulated") \
 	X(data_decapsulated, "data.decapsulated") \
 	X(data_reencapsulated, "data.reencapsulated") \
+	X(data_native, "data.native") \
 	X(data_queued, "data.queued") \
 	X(data_drop_miss, "data.drop.queue-full") \
 	X(data_drop_unanswered, "data.drop.unanswered") \
@@ -68,6 +69,12 @@
 	X(data_drop_ecn, "data.drop.ecn") \
 	X(data_drop_mtu, "data.drop.too-big") \
 	X(data_drop_io, "data.drop.device") \
+	X(registrations_expired, "map-server.expired") \
+	X(registrations_moved, "map-server.moved") \
+	X(registrations_refused, "map-server.record-refused") \
+	X(notices_full, "map-notify.table-full") \
+	X(map_request_forwarded, "map-request.forwarded") \
+	X(map_reply_negative, "map-reply.negative") \
 	X(store_errors, "store.errors") \
 	X(kernel_errors, "kernel.errors") \
 	X(output_errors, "output.errors")

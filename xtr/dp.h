@@ -12,11 +12,15 @@
  */
 #include "common/addr.h"
 #include "common/err.h"
+#include "xtr/limit.h"
 #include "xtr/xtr.h"
 
 struct dp_ops {
 	const char *name;
-	/* Device, routes, sockets.  ERR_IO after logging why. */
+	/*
+	 * Device, routes, sockets; x->route is open (unless the data plane is
+	 * none).  ERR_IO after logging why.
+	 */
 	enum err (*start)(struct xtr *, struct dp **out);
 	/* The process ends: device and routes stay, so that nothing leaks. */
 	void (*stop)(struct dp *);
@@ -30,6 +34,15 @@ struct dp_ops {
 	    const uint8_t *payload, size_t len);
 	/* Hands an IP packet to the kernel, as received on the device. */
 	enum err (*deliver)(struct dp *, const uint8_t *packet, size_t len);
+	/*
+	 * Sends an ICMP or ICMPv6 message (no IP header) from an address that
+	 * the kernel chooses by its route to 'to'.
+	 */
+	enum err (*icmp)(struct dp *, const struct addr *to,
+	    const uint8_t *message, size_t len);
+	/* Sends an IP packet by the routes of the underlay, as it is. */
+	enum err (*native)(struct dp *, const struct addr *to,
+	    const uint8_t *packet, size_t len);
 	/* NULL where nothing is cached. */
 	void (*mapping_changed)(struct dp *, const struct eid *);
 	void (*eid_changed)(struct dp *, const struct eid *);
@@ -37,10 +50,17 @@ struct dp_ops {
 
 struct dp {
 	const struct dp_ops *ops;
+	/* forward.c's: ICMP errors per destination, and its log lines. */
+	struct limits *icmp_limits;
+	struct log_limit ecn_log, error_log;
 	/* The implementation's own part follows in its struct. */
 };
 
 extern const struct dp_ops dp_tun, dp_none;
+
+/* The part that all implementations have.  ERR_NOMEM. */
+enum err dp_init(struct dp *, const struct dp_ops *) MUST_USE;
+void dp_fini(struct dp *);
 
 static inline void
 dp_mapping_changed(struct xtr *x, const struct eid *eid)
@@ -56,7 +76,11 @@ dp_eid_changed(struct xtr *x, const struct eid *eid)
 		x->dp->ops->eid_changed(x->dp, eid);
 }
 
-/* Removes device, routes, rules that xtrd left behind (xtrd --cleanup). */
+/*
+ * Removes what xtrd leaves behind when it ends (xtrd --cleanup): device,
+ * routes, rules, gateway addresses, neighbours.  ERR_IO after logging why; it
+ * goes on with the rest.
+ */
 enum err dp_cleanup(const struct xtr_conf *) MUST_USE;
 
 #endif

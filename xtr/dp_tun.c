@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dp_tun.c - the data plane in user space, behind a TUN device.
+ *
+ * Out: kernel -> device -> here -> forward_out() -> dp_send.c -> underlay.
+ * In: underlay -> dp_receive.c -> forward_in() -> here -> device -> kernel.
+ *
+ * The device is persistent: it stays, with its routes, when the process ends or
+ * is killed.  Packets of EIDs are then dropped by a device that nobody reads,
+ * and never find the underlay's default route.  A start adopts what it finds.
+ */
+#include "dp_tun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "xtr/dp.h"
+#include "xtr/dp_receive.h"
+#include "xtr/dp_routes.h"
+#include "xtr/dp_send.h"
+#include "xtr/forward.h"
+#include "xtr/route.h"
+#include "xtr/sysctl.h"
+
+enum {
+	TURN = 256, /* packets read from the device in one turn of the loop */
+	DEVICE_QUEUE = 4096, /* packets the kernel keeps until we read */
+	PACKET_MAX = 65536,
+};
+
+struct tun {
+	struct dp dp;
+	struct xtr *x;
+	int fd;
+	struct loop_fd *event;
+	struct dp_send *send;
+	struct dp_receive *receive;
+	struct log_limit log;
+	uint8_t room[FORWARD_ROOM + PACKET_MAX];
+};
+
+static struct tun *
+tun_of(struct dp *d)
+{
+	return (struct tun *)(void *)d; /* 'dp' is its first member */
+}
+
+/* The device. */
+
+static enum err
+device_failed(const char *device, const char *what)
+{
+	log_error("data", "device %s: %s: %s", device, what, strerror(errno));
+	return ERR_IO;
+}
+
+static enum err
+device_open(const char *device, int *out)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	enum err err;
+
+	if (fd < 0)
+		return device_failed(device, "/dev/net/tun");
+	strncpy(ifr.ifr_name, device, IFNAMSIZ - 1);
+	if (ioctl(fd, TUNSETIFF, &ifr) == 0) {
+		*out = fd;
+		return ERR_OK;
+	}
+	err = device_failed(
+	    device, errno == EBUSY ? "another process has it" : "attach");
+	close(fd);
+	return err;
+}
+
+enum err
+dp_tun_remove(const char *device)
+{
+	enum err err;
+	int fd;
+
+	if (!route_ifindex(device))
+		return ERR_OK;
+	err = device_open(device, &fd);
+	if (err)
+		return err;
+	if (ioctl(fd, TUNSETPERSIST, 0))
+		err = device_failed(device, "remove");
+	close(fd);
+	return err;
+}
+
+static void
+device_queue(const char *device)
+{
+	struct ifreq ifr = { .ifr_qlen = DEVICE_QUEUE };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strncpy(ifr.ifr_name, device, IFNAMSIZ - 1);
+	if (fd < 0 || ioctl(fd, SIOCSIFTXQLEN, &ifr))
+		log_debug("data", "device %s: queue length: %s", device,
+		    strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * A device without addresses of its own that forwards anything: no reverse-path
+ * filter, no IPv6 link-local address and what comes with it.  accept_local: the
+ * gateway address of a mobile prefix is the same in every site, and an ICMP
+ * error from there has it as its source.
+ */
+static enum err
+device_sysctls(const char *device)
+{
+	static const struct {
+		const char *family, *name, *value;
+	} values[] = {
+		{ "ipv4", "accept_local", "1" },
+		{ "ipv4", "send_redirects", "0" },
+		{ "ipv6", "disable_ipv6", "0" },
+		{ "ipv6", "addr_gen_mode", "1" },
+		{ "ipv6", "accept_dad", "0" },
+		{ "ipv6", "accept_ra", "0" },
+		{ "ipv6", "router_solicitations", "0" },
+	};
+	enum err err = sysctl_rp_filter_off(device);
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values) && !err; i++)
+		err = sysctl_write_if(values[i].family, "conf", device,
+		    values[i].name, values[i].value);
+	if (!err)
+		err = sysctl_write("net/ipv4/ip_forward", "1");
+	if (!err)
+		err = sysctl_write("net/ipv6/conf/all/forwarding", "1");
+	return err;
+}
+
+static enum err
+device_start(struct tun *t)
+{
+	const struct conf_dataplane *c = &t->x->conf->dataplane;
+	enum err err = device_open(c->device, &t->fd);
+	int ifindex;
+
+	if (err)
+		return err;
+	if (ioctl(t->fd, TUNSETPERSIST, 1))
+		return device_failed(c->device, "make persistent");
+	device_queue(c->device);
+	err = device_sysctls(c->device);
+	ifindex = route_ifindex(c->device);
+	if (!err)
+		err = route_link_set(
+		    t->x->route, ifindex, true, (unsigned)c->mtu, NULL);
+	if (!err)
+		err = dp_routes_set(t->x->route, t->x->conf, ifindex);
+	return err;
+}
+
+/* From the kernel. */
+
+static void
+on_readable(void *arg, int fd, unsigned what)
+{
+	struct tun *t = arg;
+	uint8_t *packet = t->room + FORWARD_ROOM;
+
+	(void)what;
+	dp_send_batch_begin(t->send);
+	for (unsigned i = 0; i < TURN; i++) {
+		ssize_t n = read(fd, packet, PACKET_MAX);
+
+		if (n > 0) {
+			forward_out(t->x, packet, (size_t)n);
+			continue;
+		}
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			uint32_t more;
+
+			t->x->counters.kernel_errors++;
+			if (log_allowed(&t->log, xtr_now(t->x), &more))
+				log_error("data", "device %s: read: %s",
+				    t->x->conf->dataplane.device,
+				    strerror(errno));
+		}
+		break;
+	}
+	dp_send_batch_end(t->send);
+}
+
+/* The ops. */
+
+static enum err
+tun_encapsulate(struct dp *d, const struct addr *source,
+    const struct addr *rloc, uint16_t sport, uint8_t ttl, uint8_t tos,
+    const uint8_t *payload, size_t len)
+{
+	return dp_send_encapsulated(
+	    tun_of(d)->send, source, rloc, sport, ttl, tos, payload, len);
+}
+
+static enum err
+tun_deliver(struct dp *d, const uint8_t *packet, size_t len)
+{
+	struct tun *t = tun_of(d);
+	uint32_t suppressed;
+
+	if (write(t->fd, packet, len) == (ssize_t)len)
+		return ERR_OK;
+	t->x->counters.kernel_errors++;
+	if (log_allowed(&t->log, xtr_now(t->x), &suppressed))
+		log_warning("data",
+		    "device %s: %zu octets: %s (%u more not shown)",
+		    t->x->conf->dataplane.device, len, strerror(errno),
+		    suppressed);
+	return ERR_IO;
+}
+
+static enum err
+tun_icmp(
+    struct dp *d, const struct addr *to, const uint8_t *message, size_t len)
+{
+	return dp_send_icmp(tun_of(d)->send, to, message, len);
+}
+
+static enum err
+tun_native(
+    struct dp *d, const struct addr *to, const uint8_t *packet, size_t len)
+{
+	return dp_send_native(tun_of(d)->send, to, packet, len);
+}
+
+static void
+tun_stop(struct dp *d)
+{
+	struct tun *t = d ? tun_of(d) : NULL;
+
+	if (!t)
+		return;
+	dp_receive_free(t->receive);
+	dp_send_free(t->send);
+	loop_fd_free(t->event);
+	if (t->fd >= 0)
+		close(t->fd);
+	dp_fini(&t->dp);
+	free(t);
+}
+
+static enum err
+tun_start(struct xtr *x, struct dp **out)
+{
+	struct tun *t = calloc(1, sizeof(*t));
+	enum err err = t ? dp_init(&t->dp, &dp_tun) : ERR_NOMEM;
+
+	if (err) {
+		free(t);
+		return err;
+	}
+	t->x = x;
+	t->fd = -1;
+	err = device_start(t);
+	if (!err)
+		err = dp_send_new(x, &t->send);
+	if (!err)
+		err = dp_receive_new(x, t->send, &t->receive);
+	if (!err) {
+		t->event =
+		    loop_fd_new(x->loop, t->fd, LOOP_READ, on_readable, t);
+		err = t->event ? ERR_OK : ERR_NOMEM;
+	}
+	if (err) {
+		x->counters.kernel_errors++;
+		tun_stop(&t->dp);
+		return err;
+	}
+	*out = &t->dp;
+	return ERR_OK;
+}
+
+const struct dp_ops dp_tun = {
+	.name = "tun",
+	.start = tun_start,
+	.stop = tun_stop,
+	.encapsulate = tun_encapsulate,
+	.deliver = tun_deliver,
+	.icmp = tun_icmp,
+	.native = tun_native,
+};
