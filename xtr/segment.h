@@ -9,12 +9,20 @@
  * docs/cpm.md 6.1, 6.4.
  *
  * Announcements in flight: one series of three per EID, bounded by the EIDs.
+ * Only EIDs of instance 0 have a segment.
  */
 #include "xtr/eids.h"
+#include "xtr/route.h"
 #include "xtr/xtr.h"
 
-/* Gateway address and MAC, sysctls, route of the prefix to the LISP device. */
+/*
+ * Gateway addresses (an IPv6 prefix has fe80::1 besides) and MAC, sysctls, host
+ * routes of static-hosts.  The route of the prefix to the LISP device is the
+ * data plane's.  Again after a reload: follows the new configuration.  ERR_IO
+ * after logging why; a missing interface is named.
+ */
 enum err segments_start(struct xtr *) MUST_USE;
+/* The process ends: addresses and routes stay.  Accepts none started. */
 void segments_stop(struct xtr *);
 
 /*
@@ -29,8 +37,14 @@ void segment_eid_left(struct xtr *, const struct eid_entry *e);
 /* Only removes (withdrawn): nothing is announced. */
 void segment_eid_gone(struct xtr *, const struct eid_entry *e);
 
-/* After a restart: host routes of EIDs that are not local any more go. */
+/*
+ * After a restart: host routes and neighbours of EIDs that are not local any
+ * more go.
+ */
 void segments_reconcile(struct xtr *);
+
+/* Takes back what segments_start() did, as far as it is known (--cleanup). */
+enum err segments_cleanup(struct route *, const struct xtr_conf *) MUST_USE;
 
 /* Rows for 'show interfaces' are made by ctl.c from the configuration and: */
 struct segment_row {
