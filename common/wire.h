@@ -31,7 +31,8 @@ wire_reader(const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
 
-	return (struct wire_reader){ p, p + len, ERR_OK };
+	/* NULL + 0 is undefined in C. */
+	return (struct wire_reader){ p, len ? p + len : p, ERR_OK };
 }
 
 static inline size_t
@@ -56,6 +57,8 @@ wire_take(struct wire_reader *r, size_t n)
 		wire_fail(r, ERR_TRUNCATED);
 		return NULL;
 	}
+	if (!n)
+		return r->at;
 	r->at += n;
 	return r->at - n;
 }
@@ -106,6 +109,8 @@ wire_get_bytes(struct wire_reader *r, void *out, size_t n)
 {
 	const uint8_t *p = wire_take(r, n);
 
+	if (!n)
+		return;
 	if (p)
 		memcpy(out, p, n);
 	else
@@ -128,7 +133,7 @@ wire_writer(void *bytes, size_t size)
 {
 	uint8_t *p = bytes;
 
-	return (struct wire_writer){ p, p, p + size, ERR_OK };
+	return (struct wire_writer){ p, p, size ? p + size : p, ERR_OK };
 }
 
 /* Octets written so far. */
@@ -147,6 +152,8 @@ wire_room(struct wire_writer *w, size_t n)
 			w->err = ERR_FULL;
 		return NULL;
 	}
+	if (!n)
+		return w->at;
 	w->at += n;
 	return w->at - n;
 }
@@ -199,7 +206,7 @@ wire_put_zero(struct wire_writer *w, size_t n)
 {
 	uint8_t *p = wire_room(w, n);
 
-	if (p)
+	if (p && n)
 		memset(p, 0, n);
 }
 
