@@ -38,14 +38,14 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
 
 common_src := $(wildcard common/*.c)
-xtrctl_src := xtr/xtrctl.c
+xtrctl_src := xtr/xtrctl.c xtr/xtrctl_print.c xtr/lig.c
 xtr_src := $(filter-out $(xtrctl_src),$(wildcard xtr/*.c))
 agent_src := $(wildcard vmagent/*.c)
 agent_bpf := $(wildcard vmagent/bpf/*.bpf.c)
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 # What a unit test links: all of a daemon but its main().
-xtr_lib := $(call obj,$(filter-out xtr/main.c,$(xtr_src)))
+xtr_lib := $(call obj,$(filter-out xtr/main.c xtr/xtrctl.c,$(xtr_src) $(xtrctl_src)))
 agent_lib := $(call obj,$(filter-out vmagent/main.c,$(agent_src)))
 common_lib := $(call obj,$(common_src))
 
@@ -55,7 +55,7 @@ bins := $(if $(wildcard xtr/main.c),$(BUILD)/xtrd) \
 lab_tools := $(patsubst tests/lab/%.c,$(BUILD)/tests/%, \
 	$(filter-out tests/lab/guestd.c,$(wildcard tests/lab/*.c)))
 
-unit_src := $(wildcard tests/unit/*/test_*.c) $(wildcard tests/golden/*.c)
+unit_src := $(wildcard tests/unit/*/test_*.c tests/golden/test_*.c tests/sim/test_*.c)
 unit_bin := $(patsubst %.c,$(BUILD)/%,$(unit_src))
 
 .PHONY: all help deps clean install check check-unit check-netns check-virt \
@@ -100,6 +100,9 @@ $(BUILD)/tests/unit/xtr/%: $(BUILD)/tests/unit/xtr/%.o $(xtr_lib) $(common_lib)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 $(BUILD)/tests/unit/vmagent/%: $(BUILD)/tests/unit/vmagent/%.o $(agent_lib) $(common_lib)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(AGENT_LIBS) $(PKG_LIBS)
+
+$(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(xtr_lib) $(common_lib)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 
 # Fuzz targets: libFuzzer, clang only; 'make fuzz T=600' runs each that long.
 T ?= 20

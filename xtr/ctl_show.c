@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/ctl_json.h"
 #include "common/ctl_server.h"
 #include "common/msg.h"
 #include "xtr/eids.h"
@@ -38,71 +39,6 @@ struct rows {
 	bool truncated;
 	size_t total; /* of an unfiltered table; 0: not known */
 };
-
-/* --- values --- */
-
-static json_t *
-text_or_null(const char *text)
-{
-	return text && *text ? json_string(text) : json_null();
-}
-
-static json_t *
-uuid_or_null(const uint8_t uuid[16])
-{
-	char text[UUID_STR_MAX];
-
-	return uuid_is_zero(uuid) ? json_null()
-				  : json_string(uuid_str(uuid, text));
-}
-
-static json_t *
-addr_or_null(const struct addr *a)
-{
-	char text[ADDR_STR_MAX];
-
-	return a->afi == AFI_NONE ? json_null()
-				  : json_string(addr_str(a, text));
-}
-
-static json_t *
-eid_json(const struct eid *eid)
-{
-	char text[EID_STR_MAX];
-
-	return json_string(eid_str(eid, text));
-}
-
-/* An address as a message has it; an LCAF that we only carry in hex. */
-static json_t *
-lisp_addr_json(const struct lisp_addr *a)
-{
-	char text[2 * 64 + 8] = "lcaf:";
-	size_t n = a->opaque_len < 64 ? a->opaque_len : 64, at = 5;
-
-	if (!a->opaque)
-		return addr_or_null(&a->addr);
-	for (size_t i = 0; i < n; i++)
-		at += (size_t)snprintf(
-		    text + at, sizeof(text) - at, "%02x", a->opaque[i]);
-	return json_string(text);
-}
-
-static json_t *
-locators_json(const struct mapping *m)
-{
-	json_t *array = json_array();
-
-	for (unsigned i = 0; i < m->n_locators; i++) {
-		const struct locator *l = &m->locators[i];
-
-		json_array_append_new(array,
-		    json_pack("{s:o, s:i, s:i, s:b}", "rloc",
-			lisp_addr_json(&l->addr), "priority", l->priority,
-			"weight", l->weight, "reachable", l->reachable));
-	}
-	return array;
-}
 
 /* --- rows --- */
 
@@ -163,14 +99,12 @@ eid_locators(const struct xtr *x, const struct eid_entry *e)
 
 	if (eid_is_ours(e)) {
 		etr_mapping(x, e, &m);
-		return locators_json(&m);
+		return ctl_json_locators(&m);
 	}
 	array = json_array();
 	for (unsigned i = 0; e->state == EID_AWAY && i < e->n_away; i++)
-		json_array_append_new(array,
-		    json_pack("{s:o, s:i, s:i, s:b}", "rloc",
-			addr_or_null(&e->away[i]), "priority", 1, "weight", 100,
-			"reachable", 1));
+		json_array_append_new(
+		    array, ctl_json_rloc(&e->away[i], 1, 100, true));
 	return array;
 }
 
@@ -187,12 +121,12 @@ eid_row(void *arg, struct eid_entry *e)
 	rows_add(r,
 	    json_pack("{s:o, s:I, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o,"
 		      " s:b, s:b, s:b, s:b, s:b, s:I, s:I}",
-		"eid", eid_json(&e->eid), "iid", (json_int_t)e->eid.iid,
+		"eid", ctl_json_eid(&e->eid), "iid", (json_int_t)e->eid.iid,
 		"state", e->is_static ? "static" : eid_state_str(e->state),
 		"generation", (json_int_t)e->generation, "seen",
-		(json_int_t)e->seen, "owner", uuid_or_null(e->owner),
-		"owner_name", text_or_null(hypervisor_name(x, e->owner)), "vm",
-		uuid_or_null(e->vm_id), "mac", addr_or_null(&e->mac),
+		(json_int_t)e->seen, "owner", ctl_json_uuid(e->owner),
+		"owner_name", ctl_json_text(hypervisor_name(x, e->owner)), "vm",
+		ctl_json_uuid(e->vm_id), "mac", ctl_json_addr(&e->mac),
 		"locators", locators, "registered",
 		x->registers && register_is_confirmed(x, &e->eid), "contested",
 		e->contested, "verifying", e->verifying, "incoming",
@@ -213,24 +147,6 @@ show_eids(struct rows *r)
 
 /* --- map-cache --- */
 
-static const char *
-action_str(const struct map_cache_entry *e)
-{
-	static const char *const names[] = {
-		[LISP_NO_ACTION] = "no-action",
-		[LISP_NATIVELY_FORWARD] = "natively-forward",
-		[LISP_SEND_MAP_REQUEST] = "send-map-request",
-		[LISP_DROP_NO_REASON] = "drop",
-		[LISP_DROP_POLICY] = "drop-policy",
-		[LISP_DROP_AUTH] = "drop-auth",
-	};
-
-	if (e->n_locators)
-		return "encapsulate";
-	return e->action < sizeof(names) / sizeof(names[0]) ? names[e->action]
-							    : "unassigned";
-}
-
 static bool
 cache_row(void *arg, struct map_cache_entry *e)
 {
@@ -245,14 +161,13 @@ cache_row(void *arg, struct map_cache_entry *e)
 		const struct cache_locator *l = &e->locators[i];
 
 		json_array_append_new(locators,
-		    json_pack("{s:o, s:i, s:i, s:b}", "rloc",
-			addr_or_null(&l->rloc), "priority", l->priority,
-			"weight", l->weight, "reachable", l->reachable));
+		    ctl_json_rloc(
+			&l->rloc, l->priority, l->weight, l->reachable));
 	}
 	rows_add(r,
 	    json_pack("{s:o, s:I, s:s, s:I, s:o, s:I, s:I, s:o}", "eid",
-		eid_json(&e->eid), "iid", (json_int_t)e->eid.iid, "action",
-		action_str(e), "ttl_s",
+		ctl_json_eid(&e->eid), "iid", (json_int_t)e->eid.iid, "action",
+		ctl_action_str(e->n_locators, e->action), "ttl_s",
 		(json_int_t)(mono_diff_us(e->expires, now) / 1000000), "used_s",
 		e->packets ? json_integer(mono_diff_us(now, e->used) / 1000000)
 			   : json_null(),
@@ -282,11 +197,11 @@ registration_row(void *arg, const struct registration_row *g)
 		return rows_more(r);
 	rows_add(r,
 	    json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:b}",
-		"site", g->site, "eid", eid_json(&g->eid), "iid",
+		"site", g->site, "eid", ctl_json_eid(&g->eid), "iid",
 		(json_int_t)g->eid.iid, "registrant",
-		addr_or_null(&g->registrant), "xtr_id",
-		g->has_xtr_id ? uuid_or_null(g->xtr_id) : json_null(),
-		"locators", locators_json(g->mapping), "registered_ms",
+		ctl_json_addr(&g->registrant), "xtr_id",
+		g->has_xtr_id ? ctl_json_uuid(g->xtr_id) : json_null(),
+		"locators", ctl_json_locators(g->mapping), "registered_ms",
 		(json_int_t)g->registered_ms, "refreshed_ms",
 		(json_int_t)g->refreshed_ms, "expires_s",
 		(json_int_t)g->expires_s, "proxy", g->proxy),
@@ -312,9 +227,9 @@ register_row(void *arg, const struct register_row *g)
 		return rows_more(r);
 	rows_add(r,
 	    json_pack("{s:o, s:I, s:o, s:o, s:s, s:I, s:I, s:i}", "eid",
-		eid_json(&g->eid), "iid", (json_int_t)g->eid.iid, "map_server",
-		addr_or_null(&g->map_server), "mapping_system",
-		text_or_null(g->mapping_system), "state", g->state, "sent_ms",
+		ctl_json_eid(&g->eid), "iid", (json_int_t)g->eid.iid,
+		"map_server", ctl_json_addr(&g->map_server), "mapping_system",
+		ctl_json_text(g->mapping_system), "state", g->state, "sent_ms",
 		(json_int_t)g->sent_ms, "confirmed_ms",
 		(json_int_t)g->confirmed_ms, "tries", (int)g->tries),
 	    0);
@@ -344,9 +259,10 @@ requester_row(void *arg, const struct requester *q)
 	if (!rows_want(r, a->eid))
 		return rows_more(r);
 	rows_add(r,
-	    json_pack("{s:o, s:o, s:b, s:o, s:I, s:I}", "eid", eid_json(a->eid),
-		"rloc", addr_or_null(&q->rloc), "confirmed", q->confirmed,
-		"source", q->has_source ? eid_json(&q->source) : json_null(),
+	    json_pack("{s:o, s:o, s:b, s:o, s:I, s:I}", "eid",
+		ctl_json_eid(a->eid), "rloc", ctl_json_addr(&q->rloc),
+		"confirmed", q->confirmed, "source",
+		q->has_source ? ctl_json_eid(&q->source) : json_null(),
 		"seen_ms", (json_int_t)q->seen_ms, "data_ms",
 		(json_int_t)q->data_ms),
 	    0);
@@ -383,8 +299,8 @@ steps_json(const struct move_row *m, size_t n)
 		json_array_append_new(array,
 		    json_pack("{s:s, s:f, s:o, s:i}", "step",
 			move_step_str(s->step), "at_ms",
-			(double)s->at_us / 1000, "peer", addr_or_null(&s->peer),
-			"count", (int)s->count));
+			(double)s->at_us / 1000, "peer",
+			ctl_json_addr(&s->peer), "count", (int)s->count));
 	}
 	return array;
 }
@@ -401,10 +317,10 @@ move_row_json(void *arg, const struct move_row *m)
 	r->truncated = n < m->n_steps;
 	rows_add(r,
 	    json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:s, s:o}", "id",
-		m->id, "eid", eid_json(&m->eid), "vm", uuid_or_null(m->vm_id),
-		"from", text_or_null(m->from), "to", text_or_null(m->to),
-		"generation", (json_int_t)m->generation, "event_ms",
-		(json_int_t)m->event_ms, "state",
+		m->id, "eid", ctl_json_eid(&m->eid), "vm",
+		ctl_json_uuid(m->vm_id), "from", ctl_json_text(m->from), "to",
+		ctl_json_text(m->to), "generation", (json_int_t)m->generation,
+		"event_ms", (json_int_t)m->event_ms, "state",
 		m->finished ? "finished" : "converging", "steps",
 		steps_json(m, n)),
 	    n);
@@ -457,19 +373,20 @@ link_find(const struct ifaddrs *all, const char *name, const struct addr *addr)
 	return l;
 }
 
+/* Takes over 'more', the members of this kind. */
 static void
 link_row(struct rows *r, const struct link *l, const char *kind, json_t *more)
 {
-	if (!rows_want(r, NULL)) {
-		json_decref(more);
-		return;
+	json_t *row;
+
+	if (rows_want(r, NULL)) {
+		row = json_pack("{s:o, s:s, s:b, s:o}", "name",
+		    ctl_json_text(l->name), "kind", kind, "up", l->up, "mac",
+		    ctl_json_addr(&l->mac));
+		json_object_update(row, more);
+		rows_add(r, row, 0);
 	}
-	json_object_set_new(more, "name", text_or_null(l->name));
-	json_object_set_new(more, "kind", json_string(kind));
-	json_object_set_new(more, "up", json_boolean(l->up));
-	if (!json_object_get(more, "mac"))
-		json_object_set_new(more, "mac", addr_or_null(&l->mac));
-	rows_add(r, more, 0);
+	json_decref(more);
 }
 
 static bool
@@ -481,8 +398,8 @@ segment_json(void *arg, const struct segment_row *s)
 	snprintf(l.name, sizeof(l.name), "%s", s->segment);
 	link_row(r, &l, "segment",
 	    json_pack("{s:o, s:o, s:o, s:i}", "address",
-		addr_or_null(&s->gateway), "mac", addr_or_null(&s->mac),
-		"prefix", eid_json(&s->prefix), "local_eids",
+		ctl_json_addr(&s->gateway), "mac", ctl_json_addr(&s->mac),
+		"prefix", ctl_json_eid(&s->prefix), "local_eids",
 		(int)s->local_eids));
 	return rows_more(r);
 }
@@ -509,7 +426,7 @@ show_interfaces(struct rows *r)
 		l = link_find(all, c->interface, &c->address);
 		link_row(r, &l, "uplink",
 		    json_pack("{s:o, s:I, s:I}", "address",
-			addr_or_null(&c->address), "priority",
+			ctl_json_addr(&c->address), "priority",
 			(json_int_t)c->priority, "weight",
 			(json_int_t)c->weight));
 	}
@@ -592,7 +509,7 @@ show_resolvers(struct rows *r)
 			rows_add(r,
 			    json_pack("{s:s, s:o}", "mapping_system", s->name,
 				"address",
-				addr_or_null(
+				ctl_json_addr(
 				    conf_at(s->map_resolvers, struct addr, k))),
 			    0);
 	}

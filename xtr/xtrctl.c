@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * xtrctl.c - shows and steers xtrd and vmagent: words -> one JSON request on
+ * the control socket -> text (xtrctl_print.c) or the reply as it came.
+ *
+ * 'lig' needs the daemon only for its Map-Resolvers; the question is lig.c's.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/addr.h"
+#include "xtr/lig.h"
+#include "xtr/xtrctl_print.h"
+
+#define XTRD_SOCKET "/run/xtrd/xtrd.sock"
+#define AGENT_SOCKET "/run/vmagent/vmagent.sock"
+
+enum exit_code { /* xtrctl(8) */
+	EXIT_DONE = 0,
+	EXIT_REFUSED = 1, /* the daemon answered with an error */
+	EXIT_USAGE = 2,
+	EXIT_NO_DAEMON = 3,
+	EXIT_NO_ANSWER = 4, /* lig */
+};
+
+enum { REPLY_WAIT_S = 60, REPLY_CHUNK = 65536 };
+
+struct options {
+	const char *socket;
+	bool agent, json, all, wide, to_here;
+	long limit; /* 0: the daemon's own */
+};
+
+static void
+usage(FILE *f)
+{
+	fputs("usage: xtrctl [-aw] [-s SOCKET] [--json] COMMAND\n"
+	      "\n"
+	      "  show TABLE [EID]      eids map-cache registrations registers\n"
+	      "                        requesters moves interfaces counters\n"
+	      "                        config resolvers; with -a: vms ...\n"
+	      "  lig EID [@RESOLVER]   ask the mapping system\n"
+	      "  move EID --to-here    this site has the EID now\n"
+	      "  reload                read the configuration file again\n"
+	      "\n"
+	      "  -a, --agent           vmagent instead of xtrd\n"
+	      "  -s, --socket SOCKET   default " XTRD_SOCKET ",\n"
+	      "                        with -a " AGENT_SOCKET "\n"
+	      "  --json                print the reply as it came\n"
+	      "  -w, --wide            all columns\n"
+	      "  --all                 counters that are zero, too\n"
+	      "  --limit N             as many rows at most\n"
+	      "  --version, --help\n"
+	      "\n"
+	      "Exit status: 0 done, 1 refused, 2 usage, 3 no daemon,\n"
+	      "4 no answer (lig).  More in xtrctl(8).\n",
+	    f);
+}
+
+static enum exit_code
+bad_usage(const char *text)
+{
+	fprintf(stderr, "xtrctl: %s; xtrctl --help\n", text);
+	return EXIT_USAGE;
+}
+
+/* --- the control socket --- */
+
+static int
+ctl_connect(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct timeval wait = { .tv_sec = REPLY_WAIT_S };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (strlen(path) >= sizeof(at.sun_path)) {
+		errno = ENAMETOOLONG;
+		goto fail;
+	}
+	strcpy(at.sun_path, path);
+	if (connect(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
+		goto fail;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	return fd;
+fail:
+	close(fd);
+	return -1;
+}
+
+static bool
+ctl_write(int fd, const char *line)
+{
+	size_t len = strlen(line), at = 0;
+
+	while (at < len) {
+		ssize_t n = send(fd, line + at, len - at, MSG_NOSIGNAL);
+
+		if (n < 0)
+			return false;
+		at += (size_t)n;
+	}
+	return send(fd, "\n", 1, MSG_NOSIGNAL) == 1;
+}
+
+/* One line without its end; NULL if the daemon went away or is silent. */
+static char *
+ctl_read(int fd)
+{
+	char *line = NULL, *end = NULL;
+	size_t len = 0;
+
+	while (!end) {
+		char *p = realloc(line, len + REPLY_CHUNK);
+		ssize_t n;
+
+		if (!p)
+			abort();
+		line = p;
+		n = recv(fd, line + len, REPLY_CHUNK, 0);
+		if (n <= 0) {
+			free(line);
+			return NULL;
+		}
+		end = memchr(line + len, '\n', (size_t)n);
+		len += (size_t)n;
+	}
+	*end = '\0';
+	return line;
+}
+
+/*
+ * Sends 'request', which it takes over.  EXIT_DONE with the reply's text and
+ * object ('*reply' is a new reference, '*line' to be freed); otherwise it has
+ * said why.
+ */
+static enum exit_code
+ctl_ask(const struct options *o, json_t *request, char **line, json_t **reply)
+{
+	char *text = json_dumps(request, JSON_COMPACT);
+	int fd = ctl_connect(o->socket);
+
+	json_decref(request);
+	*line = NULL;
+	*reply = NULL;
+	if (fd < 0)
+		goto fail;
+	errno = 0;
+	if (text && ctl_write(fd, text))
+		*line = ctl_read(fd);
+	if (errno == EAGAIN)
+		errno = ETIMEDOUT;
+	if (!*line)
+		goto fail;
+	close(fd);
+	free(text);
+	*reply = json_loads(*line, 0, NULL);
+	if (json_is_object(*reply))
+		return EXIT_DONE;
+	fprintf(stderr, "xtrctl: %s: not understood: %s\n", o->socket, *line);
+	return EXIT_NO_DAEMON;
+fail:
+	fprintf(stderr, "xtrctl: %s: %s\n", o->socket,
+	    errno ? strerror(errno) : "closed without an answer");
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	return EXIT_NO_DAEMON;
+}
+
+static json_t *
+request_new(const char *cmd)
+{
+	return json_pack("{s:i, s:s}", "v", 1, "cmd", cmd);
+}
+
+/* --- replies --- */
+
+static void
+say_truncated(const json_t *reply)
+{
+	const json_t *total = json_object_get(reply, "total");
+
+	if (!json_is_true(json_object_get(reply, "truncated")))
+		return;
+	if (total)
+		fprintf(stderr, "xtrctl: cut; there are %lld rows (--limit)\n",
+		    (long long)json_integer_value(total));
+	else
+		fprintf(stderr, "xtrctl: cut, there is more (--limit)\n");
+}
+
+/* Asks and prints.  'table' names the rows. */
+static enum exit_code
+run(const struct options *o, json_t *request, const char *table)
+{
+	char *line;
+	json_t *reply;
+	enum exit_code code = ctl_ask(o, request, &line, &reply);
+	const char *error;
+
+	if (code == EXIT_DONE && !json_is_true(json_object_get(reply, "ok"))) {
+		code = EXIT_REFUSED;
+		error = json_string_value(json_object_get(reply, "error"));
+		if (!o->json)
+			fprintf(
+			    stderr, "xtrctl: %s\n", error ? error : "refused");
+	} else if (code == EXIT_DONE && !o->json) {
+		print_rows(
+		    stdout, table, json_object_get(reply, "rows"), o->wide);
+		say_truncated(reply);
+	}
+	if (o->json && reply)
+		puts(line);
+	json_decref(reply);
+	free(line);
+	return code;
+}
+
+/* --- commands --- */
+
+static enum exit_code
+cmd_show(const struct options *o, char **words, int n)
+{
+	json_t *request;
+
+	if (n < 1 || n > 2)
+		return bad_usage("show TABLE [EID]");
+	request = request_new("show");
+	json_object_set_new(request, "what", json_string(words[0]));
+	if (n == 2)
+		json_object_set_new(
+		    request, o->agent ? "vm" : "eid", json_string(words[1]));
+	if (o->limit)
+		json_object_set_new(request, "limit", json_integer(o->limit));
+	if (o->all)
+		json_object_set_new(request, "all", json_true());
+	return run(o, request, words[0]);
+}
+
+static enum exit_code
+cmd_move(const struct options *o, char **words, int n)
+{
+	json_t *request;
+
+	if (n != 1 || !o->to_here)
+		return bad_usage("move EID --to-here");
+	request = request_new("move");
+	json_object_set_new(request, "eid", json_string(words[0]));
+	json_object_set_new(request, "to", json_string("here"));
+	return run(o, request, "move");
+}
+
+static enum exit_code
+cmd_reload(const struct options *o, char **words, int n)
+{
+	(void)words;
+	if (n != 0)
+		return bad_usage("reload");
+	return run(o, request_new("reload"), "reload");
+}
+
+static enum exit_code
+lig_print(const struct options *o, json_t *rows)
+{
+	json_t *reply =
+	    json_pack("{s:i, s:b, s:o}", "v", 1, "ok", 1, "rows", rows);
+
+	if (o->json) {
+		json_dumpf(reply, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
+		print_rows(stdout, "lig", rows, o->wide);
+	}
+	json_decref(reply);
+	return EXIT_DONE;
+}
+
+static enum exit_code
+lig_one(const struct options *o, const struct eid *eid, const char *resolver)
+{
+	struct addr a;
+	json_t *rows;
+	enum err err;
+
+	if (addr_parse(resolver, &a) || a.afi == AFI_MAC) {
+		fprintf(stderr, "xtrctl: %s: no IP address\n", resolver);
+		return EXIT_USAGE;
+	}
+	err = lig_ask(eid, &a, &rows);
+	if (!err)
+		return lig_print(o, rows);
+	fprintf(stderr, "xtrctl: %s: %s\n", resolver,
+	    err == ERR_NOT_FOUND ? "no answer"
+		: err == ERR_IO	 ? strerror(errno)
+				 : err_str(err));
+	return EXIT_NO_ANSWER;
+}
+
+/* One after the other, until one answers. */
+static enum exit_code
+lig_all(const struct options *o, const struct eid *eid)
+{
+	enum exit_code code;
+	json_t *request = request_new("show"), *reply, *rows;
+	char *line;
+
+	json_object_set_new(request, "what", json_string("resolvers"));
+	code = ctl_ask(o, request, &line, &reply);
+	free(line);
+	rows = json_object_get(reply, "rows");
+	if (code == EXIT_DONE && json_array_size(rows) == 0) {
+		fprintf(stderr, "xtrctl: no Map-Resolver is configured\n");
+		code = EXIT_REFUSED;
+	}
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const char *address = json_string_value(
+		    json_object_get(json_array_get(rows, i), "address"));
+
+		code = lig_one(o, eid, address ? address : "?");
+		if (code == EXIT_DONE)
+			break;
+	}
+	json_decref(reply);
+	return code;
+}
+
+static enum exit_code
+cmd_lig(const struct options *o, char **words, int n)
+{
+	struct eid eid;
+
+	if (n < 1 || n > 2 || (n == 2 && words[1][0] != '@') || o->agent)
+		return bad_usage("lig EID [@RESOLVER]");
+	if (eid_parse(words[0], &eid)) {
+		fprintf(stderr, "xtrctl: %s: no EID\n", words[0]);
+		return EXIT_USAGE;
+	}
+	return n == 2 ? lig_one(o, &eid, words[1] + 1) : lig_all(o, &eid);
+}
+
+static const struct {
+	const char *name;
+	enum exit_code (*run)(const struct options *, char **words, int n);
+} commands[] = {
+	{ "show", cmd_show },
+	{ "lig", cmd_lig },
+	{ "move", cmd_move },
+	{ "reload", cmd_reload },
+};
+
+enum { OPT_JSON = 256, OPT_ALL, OPT_LIMIT, OPT_TO_HERE, OPT_VERSION };
+
+static const struct option long_options[] = {
+	{ "agent", no_argument, NULL, 'a' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "wide", no_argument, NULL, 'w' },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "to-here", no_argument, NULL, OPT_TO_HERE },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+/* False: end with '*code'. */
+static bool
+parse_option(struct options *o, int opt, enum exit_code *code)
+{
+	char *end;
+
+	switch (opt) {
+	case 'a':
+		o->agent = true;
+		return true;
+	case 's':
+		o->socket = optarg;
+		return true;
+	case 'w':
+		o->wide = true;
+		return true;
+	case OPT_JSON:
+		o->json = true;
+		return true;
+	case OPT_ALL:
+		o->all = true;
+		return true;
+	case OPT_TO_HERE:
+		o->to_here = true;
+		return true;
+	case OPT_LIMIT:
+		o->limit = strtol(optarg, &end, 10);
+		if (o->limit > 0 && !*end)
+			return true;
+		*code = bad_usage("--limit: a positive number expected");
+		return false;
+	case OPT_VERSION:
+		puts("xtrctl " VERSION);
+		*code = EXIT_DONE;
+		return false;
+	case 'h':
+		usage(stdout);
+		*code = EXIT_DONE;
+		return false;
+	}
+	*code = EXIT_USAGE; /* getopt has said what is wrong */
+	return false;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	enum exit_code code;
+	int opt;
+
+	while (
+	    (opt = getopt_long(argc, argv, "as:wh", long_options, NULL)) != -1)
+		if (!parse_option(&o, opt, &code))
+			return (int)code;
+	if (!o.socket)
+		o.socket = o.agent ? AGENT_SOCKET : XTRD_SOCKET;
+	argv += optind;
+	argc -= optind;
+	if (argc == 0) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(commands[i].name, argv[0]) == 0)
+			return (int)commands[i].run(&o, argv + 1, argc - 1);
+	return (int)bad_usage("no such command");
+}
