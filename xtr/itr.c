@@ -96,8 +96,10 @@ itr_on_smr(struct xtr *x, const struct eid *eid, const struct addr *from)
 		x->counters.smr_forgotten++;
 		return true;
 	}
-	if (l->asking && l->tries == 0) {
-		l->invoked = true; /* not sent yet: it serves this one, too */
+	/* Not sent yet, or in this turn (an SMR may name an EID twice): the
+	 * question under way serves this one, too. */
+	if (l->asking && (l->tries == 0 || !mono_before(l->sent, xtr_now(x)))) {
+		l->invoked = true;
 		return true;
 	}
 	if (!l->again || (known && !l->known)) {
