@@ -20,7 +20,7 @@
 
 #include "err.h"
 
-enum afi { /* wire.md 2.1, IANA address family numbers */
+enum afi { /* IANA address family numbers */
 	AFI_NONE = 0,
 	AFI_IPV4 = 1,
 	AFI_IPV6 = 2,
