@@ -107,10 +107,13 @@ $(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(xtr_lib)
 # Fuzz targets: libFuzzer, clang only; 'make fuzz T=600' runs each that long.
 T ?= 20
 fuzz_bin := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-build-fuzz/%: tests/fuzz/%.c $(common_src) $(wildcard common/*.h tests/fuzz/*.h)
+fuzz_cc = $(CLANG) $(CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
+build-fuzz/common/%.o: common/%.c $(wildcard common/*.h)
 	@mkdir -p $(@D)
-	$(call say,FUZZ,$@)$(CLANG) $(CFLAGS) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(common_src) $(PKG_LIBS)
+	$(call say,CC,$@)$(fuzz_cc) -fsanitize=fuzzer-no-link -c -o $@ $<
+build-fuzz/%: tests/fuzz/%.c $(patsubst %.c,build-fuzz/%.o,$(common_src)) \
+		$(wildcard common/*.h tests/fuzz/*.h tests/golden/*.h)
+	$(call say,FUZZ,$@)$(fuzz_cc) -fsanitize=fuzzer -o $@ $(filter %.c %.o,$^) $(PKG_LIBS)
 fuzz: $(fuzz_bin)
 	$(Q)tests/fuzz/run $(T) $(fuzz_bin)
 
