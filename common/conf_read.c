@@ -26,30 +26,16 @@
 #include <unistd.h>
 #include <yaml.h>
 
+#include "conf_doc.h"
 #include "conf_value.h"
 
 enum {
 	TEXT_MAX = 4 * 1024 * 1024, /* octets in a file */
 	DEPTH_MAX = 16,		    /* of what is skipped; rows nest less */
 	LIST_MAX = 4096,
-	ERRORS_MAX = 100,
 	ROWS_MAX = 64, /* keys of one mapping: bits of 'seen' */
 	KEY_MAX = 64,  /* characters of a key that messages show */
 	PATH_STR_MAX = 256,
-};
-
-struct block {
-	struct block *next;
-	size_t size;
-	max_align_t bytes[];
-};
-
-struct conf_doc {
-	struct block *blocks;
-	char *name;   /* in messages */
-	char *folder; /* absolute, if the file system knows it */
-	FILE *errors;
-	unsigned n_errors;
 };
 
 struct reader {
@@ -68,128 +54,6 @@ struct path {
 
 static void read_mapping(struct reader *, const struct conf_item *items,
     char *base, const struct path *);
-
-/* Documents: memory, messages. */
-
-void *
-conf_alloc(struct conf_doc *doc, size_t size)
-{
-	struct block *b = calloc(1, sizeof(*b) + size);
-
-	if (!b)
-		abort();
-	b->size = size;
-	b->next = doc->blocks;
-	doc->blocks = b;
-	return b->bytes;
-}
-
-const char *
-conf_strdup(struct conf_doc *doc, const char *text)
-{
-	size_t size = strlen(text) + 1;
-
-	return memcpy(conf_alloc(doc, size), text, size);
-}
-
-const char *
-conf_path(struct conf_doc *doc, const char *text)
-{
-	size_t size = strlen(doc->folder) + strlen(text) + 2;
-	char *path;
-
-	if (text[0] == '/')
-		return conf_strdup(doc, text);
-	path = conf_alloc(doc, size);
-	snprintf(path, size, "%s/%s",
-	    strcmp(doc->folder, "/") == 0 ? "" : doc->folder, text);
-	return path;
-}
-
-static char *
-folder_of(const char *name)
-{
-	const char *slash = strrchr(name, '/');
-	char *folder, *real;
-
-	folder = !slash	    ? strdup(".")
-	    : slash == name ? strdup("/")
-			    : strndup(name, (size_t)(slash - name));
-	if (!folder)
-		abort();
-	real = realpath(folder, NULL);
-	if (!real)
-		return folder;
-	free(folder);
-	return real;
-}
-
-static struct conf_doc *
-doc_new(const char *name, FILE *errors)
-{
-	struct conf_doc *doc = calloc(1, sizeof(*doc));
-
-	if (!doc || !(doc->name = strdup(name)))
-		abort();
-	doc->folder = folder_of(name);
-	doc->errors = errors;
-	return doc;
-}
-
-void
-conf_doc_free(struct conf_doc *doc)
-{
-	if (!doc)
-		return;
-	for (struct block *b = doc->blocks, *next; b; b = next) {
-		next = b->next;
-		explicit_bzero(b->bytes, b->size); /* keys among them */
-		free(b);
-	}
-	free(doc->name);
-	free(doc->folder);
-	free(doc);
-}
-
-void
-conf_error(struct conf_doc *doc, struct conf_pos pos, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (++doc->n_errors > ERRORS_MAX)
-		return;
-	fprintf(doc->errors, "%s:", doc->name);
-	if (pos.line)
-		fprintf(
-		    doc->errors, "%" PRIu32 ":%" PRIu32 ":", pos.line, pos.col);
-	putc(' ', doc->errors);
-	va_start(ap, fmt);
-	vfprintf(doc->errors, fmt, ap);
-	va_end(ap);
-	putc('\n', doc->errors);
-	if (doc->n_errors == ERRORS_MAX)
-		fprintf(doc->errors, "%s: more errors than these %d\n",
-		    doc->name, ERRORS_MAX);
-}
-
-unsigned
-conf_errors(const struct conf_doc *doc)
-{
-	return doc->n_errors;
-}
-
-void
-conf_auth_key(const struct conf_secret *secret, int64_t key_id,
-    uint8_t algorithm, struct auth_key *out)
-{
-	*out = (struct auth_key){
-		.key_id = (uint8_t)key_id,
-		.algorithm = algorithm,
-		.accept = (uint8_t)(1u << algorithm),
-		.secret_len = secret->len,
-	};
-	memcpy(out->secret, secret->bytes, sizeof(out->secret));
-}
 
 /* Messages with a path. */
 
@@ -240,7 +104,7 @@ value_error(struct reader *r, struct conf_pos pos, const struct path *path,
 	va_end(ap);
 	path_str(path, where);
 	conf_error(r->doc, pos, "%s%s%s", where, where[0] ? ": " : "", what);
-	if (r->doc->n_errors >= ERRORS_MAX)
+	if (conf_errors(r->doc) >= CONF_ERRORS_MAX)
 		r->stopped = true;
 }
 
@@ -683,7 +547,7 @@ read_text(struct conf_doc *doc, const char *text, size_t len,
 static struct conf_doc *
 doc_finish(struct conf_doc *doc, void *out, size_t out_size)
 {
-	if (!doc->n_errors)
+	if (!conf_errors(doc))
 		return doc;
 	explicit_bzero(out, out_size);
 	conf_doc_free(doc);
@@ -694,7 +558,7 @@ struct conf_doc *
 conf_read_text(const char *name, const char *text, size_t len,
     const struct conf_item *items, void *out, size_t out_size, FILE *errors)
 {
-	struct conf_doc *doc = doc_new(name, errors);
+	struct conf_doc *doc = conf_doc_new(name, errors);
 
 	memset(out, 0, out_size);
 	read_text(doc, text, len, items, out);
@@ -737,7 +601,7 @@ struct conf_doc *
 conf_read(const char *path, const struct conf_item *items, void *out,
     size_t out_size, FILE *errors)
 {
-	struct conf_doc *doc = doc_new(path, errors);
+	struct conf_doc *doc = conf_doc_new(path, errors);
 	size_t len;
 	char *text = file_read(doc, path, &len);
 

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "conf_doc.h"
+
 struct unit {
 	const char *suffix;
 	int64_t factor;

@@ -40,7 +40,4 @@ struct conf_item conf_value_element(const struct conf_item *list, size_t *size);
 #define CONF_QUOTE_MAX 72
 const char *conf_quote(const char *text, char buf[CONF_QUOTE_MAX]);
 
-/* 'text' itself if absolute, else below the folder of the document's file. */
-const char *conf_path(struct conf_doc *, const char *text);
-
 #endif

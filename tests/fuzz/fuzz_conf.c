@@ -9,6 +9,8 @@
  */
 #include "xtr/conf.c"
 #include "xtr/conf_check.c"
+#include "xtr/conf_check_mobility.c"
+#include "xtr/conf_check_ms.c"
 
 #include <assert.h>
 #include <sys/stat.h>
