@@ -148,6 +148,8 @@ install: all
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 xtr/xtrd.conf.5 vmagent/vmagent.conf.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/xtrd/examples conf/*.yaml
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system contrib/*.service
+	install -D -m 644 contrib/xtrctl.bash-completion \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtrctl
 
 clean:
 	rm -rf build build-*

@@ -48,7 +48,7 @@ static const char dc_conf[] =
     "    - { name: %s, xtrs: [ { rloc: %s } ], prefixes: [ 10.1.1.0/24 ],\n"
     "        key-id: 21, key-file: key }\n"
     "dataplane: { kind: none }\n"
-    "state: { directory: %s, size: 64 }\n";
+    "state: { directory: %s, size: 64M }\n";
 
 static const char client_conf[] =
     "site: { name: client, rlocs: [ { address: 203.0.113.1 } ] }\n"
@@ -58,7 +58,7 @@ static const char client_conf[] =
     "    map-resolvers: [ 192.0.2.129 ]\n"
     "eids: [ { prefix: 10.3.0.0/24, mapping-system: corp } ]\n"
     "dataplane: { kind: none }\n"
-    "state: { directory: %s, size: 64 }\n";
+    "state: { directory: %s, size: 64M }\n";
 
 static const char ms_conf[] =
     "site: { name: ms, rlocs: [ { address: 192.0.2.129 } ] }\n"
@@ -74,7 +74,7 @@ static const char ms_conf[] =
     "        prefixes: [ { prefix: 10.3.0.0/24 } ] }\n"
     "map-resolver: {}\n"
     "dataplane: { kind: none }\n"
-    "state: { directory: %s, size: 64 }\n";
+    "state: { directory: %s, size: 64M }\n";
 
 static const char *const host_ids[2] = { "a1a1a1a1-0000-4000-8000-000000000001",
 	"b2b2b2b2-0000-4000-8000-000000000002" };
@@ -181,7 +181,10 @@ on_output(void *arg, const struct addr *to, uint16_t port, const uint8_t *bytes,
 	for (unsigned i = 0; i < SIM_NODES; i++) {
 		const struct addr a = sim_addr(rlocs[i]);
 
-		if (!addr_equal(to, &a) || s->cut[from][i])
+		if (!addr_equal(to, &a))
+			continue;
+		if (s->cut[from][i] &&
+		    (!s->cut_only || s->cut_only == msg_type(bytes, len)))
 			continue;
 		if (random_u64(s) % 100 >= s->loss_percent)
 			deliver(s, from, i, bytes, len);

@@ -41,10 +41,11 @@ struct sim {
 	} nodes[SIM_NODES];
 	int64_t delay_us;
 	unsigned loss_percent, dup_percent;
-	bool cut[SIM_NODES][SIM_NODES]; /* [from][to]: nothing passes */
+	bool cut[SIM_NODES][SIM_NODES]; /* [from][to]: nothing passes, or */
+	int cut_only;			/* nothing of this type, if not 0 */
 	uint64_t seed;
 	uint64_t nonces[2]; /* of the two hypervisors */
-	uint64_t sent[16]; /* messages by type, all nodes */
+	uint64_t sent[16];  /* messages by type, all nodes */
 	struct sim_ack inbox[SIM_INBOX];
 	unsigned n_inbox;
 };

@@ -153,7 +153,7 @@ test_roll_back(void **unused)
 
 	(void)unused;
 	say(s, DC2, CPM_ARRIVING, g);
-	assert_string_equal(sim_state(s, DC2), "arriving");
+	assert_true(entry(s, DC2)->incoming);
 	say(s, DC1, CPM_DEPARTING, g);
 	assert_string_equal(sim_state(s, DC1), "departing");
 	say(s, DC1, CPM_PAUSED, g);
@@ -161,7 +161,8 @@ test_roll_back(void **unused)
 	assert_string_equal(sim_state(s, DC1), "local");
 	say(s, DC2, CPM_ABORTED, 0);
 	sim_run(s, 1000);
-	assert_true(strcmp(sim_state(s, DC2), "arriving") != 0);
+	assert_false(entry(s, DC2)->incoming);
+	assert_string_equal(sim_state(s, DC2), "away");
 	assert_string_equal(sim_registered(s, VM), A);
 	assert_string_equal(sim_cached(s, VM), A);
 	sim_free(s);
@@ -204,14 +205,21 @@ static void
 test_notify_lost(void **unused)
 {
 	struct sim *s = sim_new();
-	uint64_t g = settle(s);
+	const uint64_t old = settle(s);
+	uint64_t g, nonce;
 
 	(void)unused;
 	s->cut[DC2][DC1] = s->cut[DC1][DC2] = true;
-	g = move_to(s, DC1, DC2, g);
-	say(s, DC1, CPM_DEPARTED, g - 1);
+	s->cut_only = LISP_SHARED;
+	g = move_to(s, DC1, DC2, old);
+	/* The Map-Notify of dc2's registration has told dc1 already. */
+	assert_string_equal(sim_state(s, DC1), "away");
+	nonce = sim_cpm(s,
+	    &(struct sim_cpm){
+		.site = DC1, .reason = CPM_DEPARTED, .generation = old });
+	assert_int_equal(sim_status(s, nonce), CPM_ACK_DONE);
 	sim_run(s, 3000);
-	/* Held and gone; LOOKUP found dc2, before any Notify came. */
+	/* Held and gone, until LOOKUP found dc2 without any Notify. */
 	assert_string_equal(sim_state(s, DC1), "away");
 	sim_run(s, 8000);
 	assert_string_equal(sim_registered(s, VM), B);
@@ -270,11 +278,13 @@ static void
 test_contest(void **unused)
 {
 	struct sim *s = sim_new();
-	const uint64_t g = settle(s);
-	uint64_t nonce;
+	uint64_t g, nonce;
 
 	(void)unused;
-	/* dc2 did not hear of g (no op 4 yet) and its clock is behind. */
+	/* dc2 has not heard of g, and its agent's clock is behind. */
+	s->cut[DC1][DC2] = true;
+	g = settle(s);
+	sim_run(s, 10000);
 	s->cut[DC1][DC2] = false;
 	nonce = sim_cpm(s,
 	    &(struct sim_cpm){
