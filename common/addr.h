@@ -85,8 +85,9 @@ int addr_compare(const struct addr *, const struct addr *);
 struct addr addr_make(uint16_t afi, const void *bytes);
 
 /*
- * What must never be a peer or an RLOC: unspecified, loopback, multicast,
- * broadcast 255.255.255.255, and IPv6 link-local.
+ * What must never be a peer or an RLOC: none, unspecified (0/8), loopback,
+ * multicast, broadcast 255.255.255.255, IPv6 link-local and IPv4-mapped; of
+ * MAC addresses group ones and zero.
  */
 bool addr_is_martian(const struct addr *);
 
@@ -96,7 +97,10 @@ enum err addr_parse(const char *text, struct addr *out) MUST_USE;
 /* Writes text into 'buf' (ADDR_STR_MAX octets) and returns 'buf'. */
 const char *addr_str(const struct addr *, char *buf);
 
-/* Socket address <-> addr; 'port' in host order.  '*len' is set. */
+/*
+ * Socket address <-> addr; 'port' in host order.  '*len' is set, to 0 if the
+ * address is neither IPv4 nor IPv6.
+ */
 struct sockaddr;
 struct sockaddr_storage;
 void addr_to_sockaddr(const struct addr *, uint16_t port,
@@ -132,7 +136,10 @@ enum err lisp_addr_eid(
 struct lisp_addr lisp_addr_from_eid(const struct eid *);
 struct lisp_addr lisp_addr_from_addr(const struct addr *);
 
-/* UUIDs (libvirt host and domain) and xTR-IDs: 16 octets. */
+/*
+ * UUIDs (libvirt host and domain) and xTR-IDs: 16 octets.  Text with the four
+ * dashes of RFC 9562 or with none; ERR_MALFORMED otherwise.
+ */
 enum err uuid_parse(const char *text, uint8_t out[16]) MUST_USE;
 const char *uuid_str(const uint8_t uuid[16], char buf[UUID_STR_MAX]);
 bool uuid_is_zero(const uint8_t uuid[16]);

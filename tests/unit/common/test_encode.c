@@ -3,7 +3,6 @@
  * test_encode.c - what the encoders do at their limits; the layouts are checked
  * by the golden vectors.
  */
-#include "common/data.h"
 #include "common/msg.h"
 
 #include <setjmp.h>
@@ -137,101 +136,6 @@ test_request_counts(void **state)
 	free(m);
 }
 
-static void
-test_checksum(void **state)
-{
-	/* RFC 1071 3 */
-	static const uint8_t octets[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5,
-		0xf6, 0xf7 };
-	static const uint8_t odd[] = { 0x12, 0x34, 0x56 };
-	uint32_t sum = checksum_add(0, octets, sizeof(octets));
-
-	(void)state;
-	assert_int_equal(checksum_fold(sum), (uint16_t)~0xddf2);
-	assert_int_equal(
-	    checksum_fold(checksum_add(0, odd, 3)), (uint16_t)~0x6834);
-	assert_int_equal(checksum_fold(0), 0xffff);
-	assert_int_equal(checksum_fold(checksum_add(0xffffffff, odd, 0)), 0);
-}
-
-/* A sum of 0 must be sent as 0xffff: 0 would say "no checksum". */
-static void
-test_ecm_checksum_is_never_0(void **state)
-{
-	uint8_t payload[16] = { 0x10 }, buf[128];
-	struct ecm m = { .source = ipv4(1).addr,
-		.destination = ipv4(2).addr,
-		.source_port = 1,
-		.destination_port = LISP_CONTROL_PORT,
-		.payload = payload,
-		.payload_len = sizeof(payload) };
-	unsigned seen = 0;
-	struct ecm out;
-
-	(void)state;
-	for (unsigned i = 0; i <= 0xffff; i++) {
-		struct wire_writer w = wire_writer(buf, sizeof(buf));
-
-		payload[14] = (uint8_t)(i >> 8);
-		payload[15] = (uint8_t)i;
-		ecm_encode(&w, &m);
-		assert_int_equal(
-		    ecm_decode(buf, wire_written(&w), &out), ERR_OK);
-		assert_false(out.no_checksum);
-		seen += buf[30] == 0xff && buf[31] == 0xff;
-	}
-	assert_int_equal(seen, 1); /* the one whose checksum is 0 */
-}
-
-static void
-test_ecm_too_long(void **state)
-{
-	uint8_t buf[64];
-	struct wire_writer w = wire_writer(buf, sizeof(buf));
-	struct ecm m = {
-		.source.afi = AFI_IPV4, .payload = buf, .payload_len = 65508
-	};
-
-	(void)state;
-	ecm_encode(&w, &m);
-	assert_int_equal(w.err, ERR_FULL);
-	assert_int_equal(wire_written(&w), 0);
-}
-
-static void
-test_data_header(void **state)
-{
-	static const struct {
-		struct data_header h;
-		uint8_t octets[8];
-	} cases[] = {
-		{ { .has_iid = true, .iid = 0xabcdef },
-		    { 0x08, 0, 0, 0, 0xab, 0xcd, 0xef, 0 } },
-		{ { .has_lsb = true, .lsb = 0x80000003 },
-		    { 0x40, 0, 0, 0, 0x80, 0, 0, 3 } },
-		{ { .has_lsb = true, .has_iid = true, .iid = 1, .lsb = 0x1ff },
-		    { 0x48, 0, 0, 0, 0, 0, 1, 0xff } },
-		{ { .has_nonce = true, .echo = true, .nonce = 0x123456 },
-		    { 0xa0, 0x12, 0x34, 0x56, 0, 0, 0, 0 } },
-		{ { .has_version = true,
-		      .source_version = 0x123,
-		      .destination_version = 0x456 },
-		    { 0x10, 0x12, 0x34, 0x56, 0, 0, 0, 0 } },
-		{ { .gpe = true, .protocol = DATA_ETHERNET, .has_nonce = true },
-		    { 0x04, 0, 0, 3, 0, 0, 0, 0 } },
-	};
-	uint8_t buf[8];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct wire_writer w = wire_writer(buf, sizeof(buf));
-
-		data_header_encode(&w, &cases[i].h);
-		assert_int_equal(w.err, ERR_OK);
-		assert_memory_equal(buf, cases[i].octets, 8);
-	}
-}
-
 int
 main(void)
 {
@@ -240,10 +144,6 @@ main(void)
 		cmocka_unit_test(test_most_locators),
 		cmocka_unit_test(test_values_are_cut_to_their_bits),
 		cmocka_unit_test(test_request_counts),
-		cmocka_unit_test(test_checksum),
-		cmocka_unit_test(test_ecm_checksum_is_never_0),
-		cmocka_unit_test(test_ecm_too_long),
-		cmocka_unit_test(test_data_header),
 	};
 
 	return cmocka_run_group_tests_name("encode", tests, NULL, NULL);
