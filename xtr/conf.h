@@ -133,14 +133,9 @@ struct conf_mobility {
 	int64_t ttl_min;	 /* Record TTL of a dynamic EID, default 15 */
 	bool proxy_reply;	 /* P of dynamic EIDs, default false */
 	int64_t hold_max_s;	 /* bounds the state held, default 30 */
-	int64_t hold_age_ms;	 /* of a held packet, default 5000 */
-	int64_t hold_packets;	 /* per EID, default 16384 */
-	int64_t hold_mib;	 /* per EID, default 16 */
-	int64_t hold_total_mib;	 /* of all EIDs, default 256 */
 	int64_t future_max_s;	 /* bound ahead of the clock, default 24 h */
 	int64_t memory_s;	 /* generation of an absent EID, default 24 h */
 	int64_t contest_wait_ms; /* default 3000 */
-	int64_t verify_ms;	 /* default 3000 */
 	int64_t eids_max;	 /* default 65536 */
 	int64_t requesters_max;	 /* per EID, default 1024 */
 	int64_t requester_age_s; /* default 24 h */

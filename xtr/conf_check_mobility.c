@@ -307,7 +307,4 @@ conf_check_mobility(struct xtr_conf *c)
 		conf_error(c->doc, m->pos,
 		    "mobility.away-time: shorter than mobility.ttl, so that "
 		    "packets of a cached mapping would be dropped");
-	if (m->hold_total_mib < m->hold_mib)
-		conf_error(c->doc, m->pos,
-		    "mobility.hold-total: below mobility.hold-size");
 }

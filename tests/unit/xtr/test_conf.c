@@ -172,7 +172,6 @@ defaults(void **state)
 	assert_int_equal(c->mobility.mode, CONF_CPM_PRIORITY);
 	assert_int_equal(c->mobility.ttl_min, DYNAMIC_TTL_MIN);
 	assert_int_equal(c->mobility.away_time_s, 900);
-	assert_int_equal(c->mobility.hold_age_ms, 5000);
 	assert_int_equal(c->dataplane.kind, CONF_DP_TUN);
 	assert_false(c->map_server.enabled);
 	assert_false(c->map_resolver.enabled);
