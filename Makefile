@@ -129,9 +129,14 @@ check: deps
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(PYTHON) -m tests.lab.demo --build $(BUILD) $(if $(KEEP),--keep)
+	$(Q)$(PYTHON) tests/lab/demo.py --build $(BUILD) $(if $(KEEP),--keep)
 demo-down:
-	$(Q)$(PYTHON) -m tests.lab.demo --down
+	$(Q)$(PYTHON) tests/lab/demo.py --down
+
+# Ten moves, beside the gap of a plain bridged move of the same run.
+bench: all
+	$(Q)$(PYTHON) tests/lab/demo.py --build $(BUILD) --moves 10 --bridged \
+		--json $(BUILD)/bench.json
 
 deps:
 	$(Q)contrib/deps.sh
