@@ -51,8 +51,9 @@ mobility_new(struct xtr *x)
 	if (!t)
 		return NULL;
 	t->senders = senders_new(x);
-	if (!t->senders) {
-		free(t);
+	t->answers = limits_new(1024, ANSWERS_BURST, ANSWERS_INTERVAL_MS);
+	if (!t->senders || !t->answers) {
+		mobility_free(t);
 		return NULL;
 	}
 	eids_on_release(x->eids, entry_released);
@@ -65,6 +66,7 @@ mobility_free(struct mobility *t)
 	if (!t)
 		return;
 	senders_free(t->senders);
+	limits_free(t->answers);
 	free(t);
 }
 

@@ -289,7 +289,9 @@ interest(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 		memcpy(i->xtr_id, in->m.sender_id, 16);
 		i->until_ms = now + INTEREST_MS;
 	}
-	if (e->state != EID_ABSENT && e->state != EID_ARRIVING)
+	if (e->state == EID_ABSENT || e->state == EID_ARRIVING)
+		return;
+	if (limit_take(x->mobility->answers, in->m.sender_id, 16, xtr_now(x)))
 		notify_requesters(
 		    x, e, in->sender, CPM_ARRIVING, false, NULL, 0);
 }
@@ -490,14 +492,42 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 	}
 }
 
-static bool
-has_peer(const struct mobile *m, const struct cpm_peer *p)
+/* Peers of one EID by hash, so that keeping n of them is O(n). */
+#define PEER_SLOTS 4096 /* power of two, above CPM_PEERS_SENT_MAX */
+
+_Static_assert(PEER_SLOTS > CPM_PEERS_SENT_MAX, "a free slot ends a search");
+
+/* The slot of 'p', or the free one where it belongs; slots hold index + 1. */
+static uint16_t *
+peer_slot(const struct mobile *m, uint16_t *slots, const struct cpm_peer *p)
 {
-	for (unsigned i = 0; i < m->n_peers; i++)
-		if (m->peers[i].iid == p->iid &&
-		    addr_equal(&m->peers[i].addr, &p->addr))
-			return true;
-	return false;
+	uint32_t hash = p->iid * 2654435761u;
+
+	for (size_t i = 0; i < sizeof(p->addr.bytes); i++)
+		hash = (hash ^ p->addr.bytes[i]) * 16777619u;
+	for (uint32_t i = hash >> 12;; i++) {
+		uint16_t *slot = &slots[i & (PEER_SLOTS - 1)];
+		const struct cpm_peer *q = *slot ? &m->peers[*slot - 1] : NULL;
+
+		if (!q || (q->iid == p->iid && addr_equal(&q->addr, &p->addr)))
+			return slot;
+	}
+}
+
+/* Room grows by doubling: at 0, 16, 32 ... */
+static bool
+peers_grow(struct mobile *m)
+{
+	const size_t room = m->n_peers ? m->n_peers * 2u : 16;
+	struct cpm_peer *more;
+
+	if (m->n_peers && (m->n_peers < 16 || m->n_peers & (m->n_peers - 1)))
+		return true;
+	more = realloc(m->peers, room * sizeof(*more));
+	if (!more)
+		return false;
+	m->peers = more;
+	return true;
 }
 
 void
@@ -505,31 +535,29 @@ mobility_keep_peers(struct xtr *x, struct eid_entry *e, const struct cpm *c)
 {
 	struct mobile *m = mobile_of(e);
 	struct records_peers peers = c->peers;
+	uint16_t slots[PEER_SLOTS] = { 0 };
 	bool after_itr = false;
 	struct cpm_peer p;
 
+	for (unsigned i = 0; i < m->n_peers; i++)
+		*peer_slot(m, slots, &m->peers[i]) = (uint16_t)(i + 1);
 	while (cpm_peer_next(&peers, &p)) {
 		const bool of_itr = after_itr && c->op == CPM_OP_REQUESTERS;
+		uint16_t *slot;
 
 		after_itr = p.kind == CPM_ITR;
-		if (p.kind != CPM_PEER || of_itr || has_peer(m, &p))
+		if (p.kind != CPM_PEER || of_itr)
+			continue;
+		slot = peer_slot(m, slots, &p);
+		if (*slot)
 			continue;
 		if (m->n_peers >= CPM_PEERS_SENT_MAX ||
-		    x->mobility->n_peers >= MOBILITY_PEERS_MAX)
+		    x->mobility->n_peers >= MOBILITY_PEERS_MAX ||
+		    !peers_grow(m))
 			return;
-		/* Room grows by doubling: at 0, 16, 32 ... */
-		if (m->n_peers == 0 ||
-		    (m->n_peers >= 16 && !(m->n_peers & (m->n_peers - 1)))) {
-			const size_t room = m->n_peers ? m->n_peers * 2u : 16;
-			struct cpm_peer *more =
-			    realloc(m->peers, room * sizeof(*more));
-
-			if (!more)
-				return;
-			m->peers = more;
-		}
 		m->peers[m->n_peers++] = p;
 		x->mobility->n_peers++;
+		*slot = (uint16_t)m->n_peers;
 	}
 }
 

@@ -15,16 +15,20 @@
 #include "xtr/cpm_in.h"
 #include "xtr/decide.h"
 #include "xtr/eids.h"
+#include "xtr/limit.h"
 #include "xtr/mobility.h"
 #include "xtr/xtr.h"
 
 #define MOBILITY_PEERS_MAX (1u << 20) /* of all EIDs together */
+#define ANSWERS_BURST 1000	      /* docs/cpm.md 9 */
+#define ANSWERS_INTERVAL_MS 5
 #define LATE_SENDERS 4
 #define INTERESTS 4
 
 struct mobility {
 	struct senders *senders;
-	unsigned n_peers; /* of all EIDs */
+	unsigned n_peers;	/* of all EIDs */
+	struct limits *answers; /* op 4 in answer to Notify 6, per site */
 	struct log_limit alarm_limit, refuse_limit;
 };
 
