@@ -19,6 +19,7 @@
 
 #include "xtr/ctl.h"
 #include "xtr/dp.h"
+#include "xtr/dp_routes.h"
 #include "xtr/eids.h"
 #include "xtr/input.h"
 #include "xtr/map_server.h"
@@ -217,6 +218,60 @@ needs_restart(const struct xtr_conf *a, const struct xtr_conf *b)
 	return NULL;
 }
 
+struct homeless { /* dynamic EIDs that a new configuration has no place for */
+	const struct xtr_conf *conf;
+	unsigned n;
+	struct eid first;
+};
+
+static bool
+find_homeless(void *arg, struct eid_entry *e)
+{
+	struct homeless *h = arg;
+
+	if (!e->is_static && e->state != EID_ABSENT &&
+	    !conf_mobile_find(h->conf, &e->eid) && h->n++ == 0)
+		h->first = e->eid;
+	return true;
+}
+
+/* True, and a line in 'errors', if the new file cannot be applied to 'x'. */
+static bool
+conflicts(const struct xtr *x, const struct xtr_conf *new, const char *file,
+    FILE *errors)
+{
+	const char *what = needs_restart(x->conf, new);
+	struct homeless h = { .conf = new };
+	char buf[EID_STR_MAX];
+
+	if (what) {
+		fprintf(
+		    errors, "%s: a change of %s needs a restart\n", file, what);
+		return true;
+	}
+	eids_walk(x->eids, find_homeless, &h);
+	if (h.n)
+		fprintf(errors,
+		    "%s: mobility.prefixes: %u EIDs in use are in none of "
+		    "them, "
+		    "%s first\n",
+		    file, h.n, eid_str(&h.first, buf));
+	return h.n > 0;
+}
+
+/* The kernel follows: routes of the new prefixes, segments. */
+static enum err
+reload_dataplane(struct xtr *x)
+{
+	enum err err;
+
+	if (!x->route)
+		return ERR_OK;
+	err = dp_routes_set(
+	    x->route, x->conf, route_ifindex(x->conf->dataplane.device));
+	return err ? err : segments_start(x);
+}
+
 /* A valid file replaces the running configuration; any other changes nothing. */
 static enum err
 reload(void *arg, char *error, size_t size)
@@ -225,22 +280,18 @@ reload(void *arg, char *error, size_t size)
 	struct xtr *x = &d->x;
 	struct xtr_conf *old, *new;
 	FILE *errors = fmemopen(error, size, "w");
-	const char *what;
 	enum err err;
 
 	if (!errors)
 		return ERR_NOMEM;
 	error[0] = '\0';
 	new = xtr_conf_load(d->options->conf, errors);
-	what = new ? needs_restart(x->conf, new) : NULL;
-	if (what)
-		fprintf(errors, "%s: a change of %s needs a restart",
-		    d->options->conf, what);
-	fclose(errors);
-	if (!new || what) {
+	if (!new || conflicts(x, new, d->options->conf, errors)) {
+		fclose(errors);
 		xtr_conf_free(new);
 		return ERR_POLICY;
 	}
+	fclose(errors);
 	/* The tables point into the old one until each has followed. */
 	old = (struct xtr_conf *)(uintptr_t)x->conf;
 	x->conf = new;
@@ -250,6 +301,8 @@ reload(void *arg, char *error, size_t size)
 	if (x->map_server)
 		map_server_reload(x);
 	registers_reload(x);
+	if (!err)
+		err = reload_dataplane(x);
 	xtr_conf_free(old);
 	if (err)
 		snprintf(error, size, "%s", err_str(err));
