@@ -584,11 +584,11 @@ move_note(struct xtr *x, const struct eid *eid, enum move_step step,
 	step_note(x, m, &row);
 }
 
-/* One line for the log: who, how many converged, how long it took. */
+/* One line for the log: who, how many ITRs converged, how long it took. */
 static void
 log_finished(const struct move *m)
 {
-	int64_t from_us = m->begun_us, last_us = 0;
+	int64_t arrived_us = 0, last_us = 0;
 	unsigned converged = 0, given_up = 0;
 	char eid[EID_STR_MAX];
 
@@ -596,18 +596,23 @@ log_finished(const struct move *m)
 		const struct move_step_row *s = &m->steps[i];
 
 		if (s->step == MOVE_ARRIVED)
-			from_us = s->at_us;
+			arrived_us = s->at_us;
 		given_up += s->step == MOVE_GIVEN_UP;
 		converged += s->step == MOVE_CONVERGED;
 		if (s->step == MOVE_CONVERGED && s->at_us > last_us)
 			last_us = s->at_us;
 	}
+	if (!arrived_us) {
+		log_debug("move", "%" PRIx64 ": %s left", m->generation,
+		    eid_str(&m->eid, eid));
+		return;
+	}
 	log_info("move",
-	    "%016" PRIx64 ": %s from %s to %s: %u ITRs converged in %.1f ms, "
+	    "%" PRIx64 ": %s from %s to %s: %u ITRs converged in %.1f ms, "
 	    "%u given up",
 	    m->generation, eid_str(&m->eid, eid), *m->from ? m->from : "?",
 	    *m->to ? m->to : "?", converged,
-	    converged ? (double)(last_us - from_us) / 1000 : 0.0, given_up);
+	    converged ? (double)(last_us - arrived_us) / 1000 : 0.0, given_up);
 }
 
 void
@@ -662,7 +667,7 @@ moves_walk(const struct xtr *x, bool (*fn)(void *arg, const struct move_row *),
 			.steps = m->steps,
 			.n_steps = m->n_steps };
 
-		snprintf(row.id, sizeof(row.id), "%016" PRIx64, m->generation);
+		snprintf(row.id, sizeof(row.id), "%" PRIx64, m->generation);
 		memcpy(row.vm_id, m->vm_id, sizeof(row.vm_id));
 		if (!fn(arg, &row))
 			return;

@@ -2,8 +2,8 @@
 /*
  * xtrctl_print.c - JSON rows as tables, timelines, text.
  *
- * It knows no table's rows: columns are the members of the first row, in their
- * order, and how a cell is written follows from its type and name.  columns[]
+ * It knows no table's rows: columns are the members of the rows, in their order,
+ * and how a cell is written follows from its type and name.  columns[]
  * only says which of them fit on a screen.  Strings may come from far away, so
  * control characters never reach the terminal.
  */
@@ -130,7 +130,7 @@ add_number(struct text *t, const char *name, const json_t *v)
 	else if (is_wall(name, v) && d <= 0)
 		text_add(t, "-"); /* never */
 	else if (strcmp(name, "generation") == 0 || strcmp(name, "seen") == 0)
-		text_add(t, d > 0 ? "%016llx" : "-",
+		text_add(t, d > 0 ? "%llx" : "-",
 		    (unsigned long long)json_integer_value(v));
 	else if (json_is_integer(v))
 		text_add(t, "%lld", (long long)json_integer_value(v));
@@ -227,25 +227,38 @@ struct column {
 	int width;
 };
 
+/* Adds the members of 'row' that are no columns yet; the new number. */
+static size_t
+add_columns(struct column out[COLUMNS_MAX], size_t n, json_t *row)
+{
+	for (void *i = json_object_iter(row); i && n < COLUMNS_MAX;
+	     i = json_object_iter_next(row, i)) {
+		size_t k = 0;
+
+		while (k < n && strcmp(out[k].name, json_object_iter_key(i)))
+			k++;
+		if (k == n)
+			out[n++].name = json_object_iter_key(i);
+	}
+	return n;
+}
+
 /* The columns to print; their number. */
 static size_t
-pick_columns(
-    const char *table, json_t *row, bool wide, struct column out[COLUMNS_MAX])
+pick_columns(const char *table, const json_t *rows, bool wide,
+    struct column out[COLUMNS_MAX])
 {
 	const size_t n_known = sizeof(columns) / sizeof(columns[0]);
 	size_t known = wide ? n_known : 0, n = 0;
-	void *i;
 
 	while (known < n_known && strcmp(columns[known].table, table) != 0)
 		known++;
-	if (known < n_known) {
+	if (known < n_known)
 		for (; n < 12 && columns[known].columns[n]; n++)
 			out[n].name = columns[known].columns[n];
-		return n;
-	}
-	for (i = json_object_iter(row); i && n < COLUMNS_MAX;
-	     i = json_object_iter_next(row, i))
-		out[n++].name = json_object_iter_key(i);
+	else
+		for (size_t i = 0; i < json_array_size(rows); i++)
+			n = add_columns(out, n, json_array_get(rows, i));
 	return n;
 }
 
@@ -261,19 +274,32 @@ print_cell(FILE *f, const struct column *c, const char *text, bool last)
 		fprintf(f, "%*s", (c->right ? 0 : blanks) + GAP, "");
 }
 
+/* What sort of column it is. */
+static const json_t *
+first_value(const json_t *rows, const char *name)
+{
+	const json_t *v = NULL;
+
+	for (size_t i = 0; i < json_array_size(rows) && !v; i++) {
+		v = json_object_get(json_array_get(rows, i), name);
+		if (json_is_null(v))
+			v = NULL;
+	}
+	return v;
+}
+
 static void
 print_table(FILE *f, const char *table, const json_t *rows, bool wide)
 {
 	struct column cols[COLUMNS_MAX] = { 0 };
-	json_t *first = json_array_get(rows, 0);
-	size_t n = pick_columns(table, first, wide, cols);
+	size_t n = pick_columns(table, rows, wide, cols);
 	size_t n_rows = json_array_size(rows);
 	char **cells = calloc((n_rows + 1) * n, sizeof(*cells));
 
 	if (!cells)
 		abort();
 	for (size_t k = 0; k < n; k++) {
-		const json_t *v = json_object_get(first, cols[k].name);
+		const json_t *v = first_value(rows, cols[k].name);
 
 		cols[k].right = json_is_number(v) && !is_wall(cols[k].name, v);
 		cells[k] = heading(cols[k].name, v);

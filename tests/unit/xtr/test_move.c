@@ -169,7 +169,7 @@ record(void **state)
 	note(f, MOVE_REGISTER, "192.0.2.129");
 	m = nth(f, 0, &n);
 	assert_int_equal(n, 1);
-	assert_string_equal(m.id, "0000018bcfe5687d");
+	assert_string_equal(m.id, "18bcfe5687d");
 	assert_true(eid_equal(&m.eid, &f->eid));
 	assert_memory_equal(m.vm_id, vm, 16);
 	assert_string_equal(m.from, "dc1");

@@ -46,13 +46,13 @@ columns_of_a_known_table(void **state)
 	    "{\"eid\":\"10.3.0.0/24\",\"state\":\"static\",\"generation\":0,"
 	    "\"registered\":false,\"changed_ms\":0,\"locators\":[]}]",
 	    false,
-	    "EID           STATE         GENERATION  "
+	    "EID           STATE    GENERATION  "
 	    "LOCATORS                                      REGISTERED  "
 	    "CHANGED\n"
-	    "10.1.1.10/32  local   0000018bcfe5687d  "
+	    "10.1.1.10/32  local   18bcfe5687d  "
 	    "192.0.2.1 (1/100), 2001:db8::1 (255/0, down)  yes         "
 	    "2023-11-14 22:13:20.123\n"
-	    "10.3.0.0/24   static                 -  "
+	    "10.3.0.0/24   static            -  "
 	    "-                                             no          "
 	    "-\n");
 }
@@ -76,9 +76,13 @@ static void
 wide_shows_all(void **state)
 {
 	(void)state;
-	prints("interfaces", "[{\"name\":\"lisp0\",\"mtu\":1444}]", true,
-	    "NAME    MTU\n"
-	    "lisp0  1444\n");
+	prints("interfaces",
+	    "[{\"name\":\"lisp0\",\"mtu\":1444,\"n\":null},"
+	    "{\"name\":\"br\",\"n\":12}]",
+	    true,
+	    "NAME    MTU   N\n"
+	    "lisp0  1444   -\n"
+	    "br        -  12\n");
 	prints("interfaces", "[{\"name\":\"lisp0\",\"mtu\":1444}]", false,
 	    "NAME   KIND  ADDRESS  MAC  UP\n"
 	    "lisp0  -     -        -    -\n");
@@ -105,7 +109,7 @@ timeline(void **state)
 {
 	(void)state;
 	prints("moves",
-	    "[{\"id\":\"0000018bcfe5687d\",\"eid\":\"10.1.1.10/32\","
+	    "[{\"id\":\"18bcfe5687d\",\"eid\":\"10.1.1.10/32\","
 	    "\"vm\":null,\"from\":\"dc1\",\"to\":null,\"state\":\"finished\","
 	    "\"steps\":["
 	    "{\"step\":\"arriving\",\"at_ms\":1700000000100.5,\"peer\":null,"
@@ -115,7 +119,7 @@ timeline(void **state)
 	    "{\"step\":\"smr\",\"at_ms\":1700000000203.25,"
 	    "\"peer\":\"203.0.113.1\",\"count\":1}]}]",
 	    false,
-	    "0000018bcfe5687d  10.1.1.10/32  dc1 -> -  finished  "
+	    "18bcfe5687d  10.1.1.10/32  dc1 -> -  finished  "
 	    "2023-11-14 22:13:20.200\n"
 	    "       -99.5 ms  arriving (3 times)\n"
 	    "        +0.0 ms  arrived\n"
