@@ -581,6 +581,10 @@ move_note(struct xtr *x, const struct eid *eid, enum move_step step,
 		return;
 	if (peer)
 		row.peer = *peer;
+	if (step == MOVE_SMR && m->finished) {
+		reopen(x->moves, m); /* one more ITR to wait for */
+		save_head(x, m);
+	}
 	step_note(x, m, &row);
 }
 

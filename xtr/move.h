@@ -60,7 +60,7 @@ void move_begin(struct xtr *, const struct eid *, uint64_t generation,
  * (arriving, departing, paused, and departed after one of them) wait for it
  * for five minutes, aborted ends that.  No move: nothing happens.  The same
  * step and peer again changes nothing but a count.  A move finished still
- * takes late steps.
+ * takes late steps, and goes on with an SMR: its ITR has not converged.
  */
 void move_note(
     struct xtr *, const struct eid *, enum move_step, const struct addr *peer);

@@ -216,11 +216,18 @@ same_step_counts(void **state)
 
 	/* and the same when it is over */
 	move_finish(&f->x, &f->eid);
-	note(f, MOVE_SMR, "203.0.113.1");
+	note(f, MOVE_CONVERGED, "203.0.113.1");
 	note(f, MOVE_DEPARTED, NULL);
 	m = nth(f, 0, NULL);
 	STEPS_ARE(&m, MOVE_SMR, MOVE_SMR, MOVE_CONVERGED, MOVE_DEPARTED);
+	assert_int_equal(m.steps[2].count, 2);
+	assert_true(m.finished);
+	note(f, MOVE_SMR, "203.0.113.1");
+	note(f, MOVE_SMR, "203.0.113.3");
+	m = nth(f, 0, NULL);
+	assert_int_equal(m.n_steps, 5);
 	assert_int_equal(m.steps[0].count, 3);
+	assert_false(m.finished);
 }
 
 static void
