@@ -181,7 +181,7 @@ read_reply(const struct lig *l, const uint8_t *bytes, size_t len,
 static json_t *
 lig_wait(const struct lig *l, int64_t end_us)
 {
-	static uint8_t bytes[65536];
+	uint8_t bytes[65536];
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };
 	struct sockaddr_storage ss;
 	int64_t left_us;
