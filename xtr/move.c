@@ -45,6 +45,7 @@ struct move {
 	uint64_t event_ms;
 	int64_t begun_us;
 	bool finished;
+	bool away; /* has the step: we are the site that was left */
 	struct move_step_row *steps;
 	size_t n_steps, steps_size;
 };
@@ -280,6 +281,7 @@ step_append(struct moves *t, struct move *m, const struct move_step_row *row)
 	if (!steps_reserve(m) || (!m->finished && !node_add(t, &k, m->n_steps)))
 		return false;
 	m->steps[m->n_steps++] = *row;
+	m->away |= row->step == MOVE_AWAY;
 	return true;
 }
 
@@ -476,20 +478,23 @@ waiting_note(struct waiting *w, enum move_step step, int64_t now_us)
 
 /*
  * True if the step is not one of a move we know: it belongs to the next one.
- * 'aborted' ends the wait: there will be no such move.
+ * What a hypervisor says of a VM that has left already is late, and of this
+ * move.  'aborted' ends the wait: there will be no such move.
  */
 static bool
 note_waits(
     struct moves *t, const struct eid *eid, enum move_step step, int64_t now_us)
 {
 	struct waiting *w = waiting_find(t, eid, now_us);
+	const struct move *m = newest_of(t, eid);
+	bool leaves = step == MOVE_DEPARTING || step == MOVE_PAUSED;
 
 	if (step == MOVE_ABORTED && w) {
 		waiting_remove(t, w);
 		return true;
 	}
-	if (step != MOVE_ARRIVING && step != MOVE_DEPARTING &&
-	    step != MOVE_PAUSED && !(step == MOVE_DEPARTED && w))
+	if (step != MOVE_ARRIVING && !(leaves && !(m && m->away)) &&
+	    !(step == MOVE_DEPARTED && w))
 		return false;
 	if (!w)
 		w = waiting_add(t, eid);

@@ -250,6 +250,14 @@ early_steps_wait(void **state)
 	STEPS_ARE(&m, MOVE_DEPARTING, MOVE_PAUSED, MOVE_DEPARTED, MOVE_AWAY);
 	assert_int_equal(m.steps[0].at_us, WALL_US + 1000);
 	assert_true(nth(f, 1, NULL).finished); /* overtaken */
+
+	/* Late words of the site that was left are of this move. */
+	note(f, MOVE_PAUSED, NULL);
+	m = nth(f, 0, NULL);
+	assert_int_equal(m.n_steps, 4);
+	assert_int_equal(m.steps[1].count, 2);
+	begin(f, &f->eid, 9);
+	assert_int_equal(nth(f, 0, NULL).n_steps, 0);
 }
 
 static void
