@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <stdlib.h>
@@ -113,10 +114,10 @@ device_queue(const char *device)
 }
 
 /*
- * A device without addresses of its own that forwards anything: no reverse-path
- * filter, no IPv6 link-local address and what comes with it.  accept_local: the
- * gateway address of a mobile prefix is the same in every site, and an ICMP
- * error from there has it as its source.
+ * A device that forwards anything: no reverse-path filter, no IPv6 link-local
+ * address and what comes with it.  accept_local: the gateway address of a
+ * mobile prefix is the same in every site, and an ICMP error from there has it
+ * as its source.
  */
 static enum err
 device_sysctls(const char *device)
@@ -141,6 +142,70 @@ device_sysctls(const char *device)
 		err = sysctl_write("net/ipv4/ip_forward", "1");
 	if (!err)
 		err = sysctl_write("net/ipv6/conf/all/forwarding", "1");
+	if (!err)
+		err = sysctl_write(
+		    "net/ipv4/icmp_errors_use_inbound_ifaddr", "1");
+	return err;
+}
+
+/* An address of this host inside an EID prefix of ours, other than a gateway. */
+static bool
+host_address_in(const struct xtr_conf *conf, uint16_t afi, struct addr *out)
+{
+	struct ifaddrs *all = NULL;
+	bool found = false;
+	uint16_t port;
+
+	if (getifaddrs(&all))
+		return false;
+	for (const struct ifaddrs *i = all; i && !found; i = i->ifa_next) {
+		struct eid host;
+
+		if (!i->ifa_addr ||
+		    addr_from_sockaddr(i->ifa_addr, out, &port) ||
+		    out->afi != afi)
+			continue;
+		host = eid_host(0, out);
+		for (size_t j = 0; j < conf->eids.n && !found; j++)
+			found = eid_covers(
+			    &conf_at(conf->eids, struct conf_eid, j)->prefix,
+			    &host);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+/*
+ * Addresses out of our EID prefixes.  The kernel answers a packet that it
+ * cannot deliver from the device that it came in by (icmp_errors_use_inbound_
+ * ifaddr; IPv6 does so anyway).  From an RLOC such an error would follow the
+ * underlay's default route, in clear; from an EID it comes back to us.
+ */
+static enum err
+device_addresses(struct tun *t, int ifindex)
+{
+	const struct xtr_conf *conf = t->x->conf;
+	bool have[2] = { false, false };
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < conf->mobility.prefixes.n && !err; i++) {
+		const struct conf_mobile_prefix *p = conf_at(
+		    conf->mobility.prefixes, struct conf_mobile_prefix, i);
+
+		if (p->prefix.iid || p->gateway.afi == AFI_NONE)
+			continue;
+		have[p->gateway.afi == AFI_IPV6] = true;
+		err = route_addr_set(
+		    t->x->route, ifindex, &p->gateway, addr_bits(&p->gateway));
+	}
+	for (int v6 = 0; v6 < 2 && !err; v6++) {
+		struct addr a;
+
+		if (!have[v6] &&
+		    host_address_in(conf, v6 ? AFI_IPV6 : AFI_IPV4, &a))
+			err = route_addr_set(
+			    t->x->route, ifindex, &a, addr_bits(&a));
+	}
 	return err;
 }
 
@@ -161,6 +226,8 @@ device_start(struct tun *t)
 	if (!err)
 		err = route_link_set(
 		    t->x->route, ifindex, true, (unsigned)c->mtu, NULL);
+	if (!err)
+		err = device_addresses(t, ifindex);
 	if (!err)
 		err = dp_routes_set(t->x->route, t->x->conf, ifindex);
 	return err;

@@ -95,6 +95,11 @@ set_mac(struct xtr *x, const struct segment *s, const struct addr *mac)
 	return err ? err : route_link_set(x->route, s->ifindex, true, 0, mac);
 }
 
+/*
+ * ARP is answered for the gateway and, by proxy, for what is routed elsewhere;
+ * not for the other addresses of this host (arp_ignore), which are not asked
+ * from either (arp_announce).
+ */
 static enum err
 set_sysctls(const struct segment *s)
 {
@@ -102,6 +107,8 @@ set_sysctls(const struct segment *s)
 		const char *family, *kind, *name, *value;
 	} values[] = {
 		{ "ipv4", "conf", "proxy_arp", "1" },
+		{ "ipv4", "conf", "arp_ignore", "1" },
+		{ "ipv4", "conf", "arp_announce", "2" },
 		{ "ipv4", "conf", "send_redirects", "0" },
 		{ "ipv4", "neigh", "proxy_delay", "0" },
 		{ "ipv4", "neigh", "unres_qlen_bytes", UNRESOLVED_BYTES },
