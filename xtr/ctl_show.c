@@ -215,7 +215,10 @@ show_registrations(struct rows *r)
 	if (!r->x->map_server)
 		return;
 	r->total = map_server_count(r->x);
-	map_server_walk(r->x, registration_row, r);
+	if (r->filtered) /* there may be a million */
+		map_server_walk_about(r->x, &r->filter, registration_row, r);
+	else
+		map_server_walk(r->x, registration_row, r);
 }
 
 static bool

@@ -112,6 +112,26 @@ map_server_walk(const struct xtr *x,
 		trie_walk_all(&x->map_server->registered, walk_one, &w);
 }
 
+void
+map_server_walk_about(const struct xtr *x, const struct eid *about,
+    bool (*fn)(void *arg, const struct registration_row *), void *arg)
+{
+	struct walk w = { .ms = x->map_server, .fn = fn, .arg = arg };
+	const struct trie *t;
+	struct eid at = *about;
+	struct registration *r;
+
+	if (!x->map_server)
+		return;
+	t = &x->map_server->registered;
+	while (!w.stopped && (r = trie_parent(t, &at))) {
+		at = r->eid;
+		walk_one(&w, &at, r);
+	}
+	if (!w.stopped)
+		trie_walk(t, about, walk_one, &w);
+}
+
 size_t
 map_server_count(const struct xtr *x)
 {

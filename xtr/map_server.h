@@ -49,6 +49,9 @@ struct registration_row {
 };
 void map_server_walk(const struct xtr *,
     bool (*fn)(void *arg, const struct registration_row *), void *arg);
+/* Only prefixes that cover 'about', are it, or lie in it: O(those). */
+void map_server_walk_about(const struct xtr *, const struct eid *about,
+    bool (*fn)(void *arg, const struct registration_row *), void *arg);
 size_t map_server_count(const struct xtr *);
 
 #endif
