@@ -5,6 +5,8 @@ net       namespaces, links, processes, and their complete removal
 topology  the two data centres, the client sites and the Map-Server
 daemons   configuration, keys, start and questions for xtrd and vmagent
 guest     kernel, initramfs and the probe for KVM
+cpm       CPMs by hand, and the check of their Acks
+handover  what must be true after a move
 virt      two libvirtd and the domain that migrates
 probes    the C programs that send, echo-check and watch
 demo      all of it at once: `make demo`

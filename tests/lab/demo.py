@@ -21,26 +21,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import daemons, guest, measure, net, probes, topology, virt  # noqa: E402
+from lab import daemons, guest, handover, measure, net, probes, topology, virt  # noqa: E402
 
 NAME = "demo"
-EID = f"{topology.GUEST4}/32"
-ITRS = {"xtr-c": topology.rlocs("xtr-c")[0], "xtr-d": topology.rlocs("xtr-d")[0]}
-
-# What a complete record of a move has at the new xTR, and what it is in words.
-# Those of the second list are wanted once for every ITR.
-STEPS = (("arriving", "CPM arriving received"), ("arrived", "CPM arrived received"),
-         ("acked", "Ack sent"), ("local", "EID local: route, neighbour, permit"),
-         ("notify", "Notify sent to"), ("notify-acked", "Notify acked by"),
-         ("requesters", "requesters told by"), ("register", "Map-Register sent to"),
-         ("registered", "Map-Notify received from"))
-ITR_STEPS = (("smr", "SMR sent to"), ("converged", "converged: ITR"))
-OLD_STEPS = (("departing", "CPM departing received"), ("paused", "CPM paused received"),
-             ("away", "EID away, to"), ("departed", "CPM departed received"))
-WORDS = dict(STEPS + ITR_STEPS + OLD_STEPS +
-             (("drained", "drained at"), ("given-up", "given up: ITR"),
-              ("aborted", "CPM aborted received")))
-SAME = {"map-notify": "registered", "acked-notify": "notify-acked"}
+EID = topology.GUEST4
 
 _began = time.monotonic()
 
@@ -63,85 +47,33 @@ class Trial:
 
 # --- the timeline -----------------------------------------------------------
 
-def steps_of(xtr, since):
-    """[(wall ms, step, peer)] of the newest move that an xTR knows."""
-    record = xtr.move(EID)
-    rows = []
-    for s in record["steps"] if record else ():
-        if s["at_ms"] >= since:
-            rows.append((s["at_ms"], SAME.get(s["step"], s["step"]), s.get("peer")))
-    return rows
-
-
 def timeline(migration, new, old):
     """Sorted rows (ms from RESUME, node, text) of all that is known."""
     rows = [(t, node, f"{'QEMU' if kind == 'qemu' else 'libvirt'}: {text}")
             for t, node, kind, text in migration.events()
             if kind == "libvirt" or text in ("STOP", "RESUME")]
     for xtr in (new, old):
-        for at, step, peer in steps_of(xtr, migration.called):
-            words = WORDS.get(step, step)
+        for at, step, peer in handover.steps_of(xtr, EID, migration.called):
+            words = handover.WORDS.get(step, step)
             rows.append((at - migration.resume, xtr.node.name,
                          f"{words} {peer}" if peer else words))
     return sorted(rows)
 
 
-def missing_steps(migration, new):
-    """What the record of the new xTR lacks to be complete."""
-    seen = steps_of(new, migration.called)
-    have = {step for _, step, _ in seen}
-    lack = [step for step, _ in STEPS if step not in have]
-    for itr, rloc in ITRS.items():
-        lack += [f"{step} {itr}" for step, _ in ITR_STEPS
-                 if not any(s == step and p == rloc for _, s, p in seen)]
-    return lack
-
-
-# --- item by item, what must hold after a move ------------------------------
-
-def facts(site, new, old):
-    """(text, holds) of where everybody believes the VM to be."""
-    want = sorted(topology.rlocs(new))
-    registration = site["ms"].registration(EID)
-    yield (f"Map-Server: {EID} is at {', '.join(want)}",
-           bool(registration) and daemons.usable(registration["locators"]) == want)
-    row = site[new].eid(EID)
-    yield (f"{new}: {EID} is local and registered",
-           bool(row) and row["state"] == "local" and bool(row.get("registered")))
-    row = site[old].eid(EID)
-    yield (f"{old}: {EID} is away, and no longer registered from here",
-           bool(row) and row["state"] == "away" and not row.get("registered"))
-    for itr in ITRS:
-        # An ITR has the locators of either family and uses what it can reach.
-        have = site[itr].cached(EID)
-        yield (f"{itr}: the map-cache has {EID} at {', '.join(have) or 'nothing'}",
-               bool(have) and set(have) <= set(want))
-    yield (f"host route of {topology.GUEST4}: {new} has it on {topology.SEGMENT}, {old} not",
-           site[new].host_route(topology.GUEST4) == topology.SEGMENT and
-           site[old].host_route(topology.GUEST4) != topology.SEGMENT)
+def missing(site, migration, new, old):
+    return handover.missing_steps(site[new], site[old], EID, migration.called)
 
 
 def wait_settled(site, migration, new, old, timeout=15):
     """Waits until all facts hold and no step is missing; returns at the latest
     after 'timeout', what is still wrong is then reported by its name."""
     def fact():
-        return not missing_steps(migration, site[new]) and \
-            all(holds for _, holds in facts(site, new, old))
+        return not missing(site, migration, new, old) and \
+            not handover.wrong(site, EID, new, old)
     try:
         net.wait_for(fact, timeout, "agreement", 0.2)
     except net.LabError:
         pass
-
-
-def uplink_traffic(lab, seconds=1.0):
-    """Packets from the clients to the VM per data-centre uplink in a second."""
-    watches = {n: probes.tap(lab.nodes[n], "uplink", "uplink0", topology.GUEST4, lisp=True)
-               for n in daemons.DATA_CENTRES}
-    time.sleep(seconds)
-    for w in watches.values():
-        w.end()
-    return {n: sum(s["count"] for s in w.result()["sources"].values())
-            for n, w in watches.items()}
 
 
 # --- the parts --------------------------------------------------------------
@@ -158,7 +90,7 @@ def move_once(trial, lab, site, vm, target, peers, args):
         progress(f"virsh migrate took {migration.returned - migration.called:.0f} ms; "
                  "waiting until all agree")
         wait_settled(site, migration, new, old)
-        traffic.update(uplink_traffic(lab))
+        traffic.update(handover.uplink_traffic(lab, EID))
 
     migration, reports = measure.move(vm, target, peers, args.rate, after=0.5,
                                       settled=settled)
@@ -167,10 +99,10 @@ def move_once(trial, lab, site, vm, target, peers, args):
     for at, node, text in rows:
         print(f"  {at:+10.1f}  {node:6} {text}")
     print()
-    lack = missing_steps(migration, site[new])
+    lack = missing(site, migration, new, old)
     trial.check(not lack, "every step of the timeline is there" +
                 (f"; missing: {', '.join(lack)}" if lack else ""))
-    for text, holds in facts(site, new, old):
+    for text, holds in handover.facts(site, EID, new, old):
         trial.check(holds, text)
     trial.check(traffic[new] > 0 and traffic[old] == 0,
                 f"clients' packets to the VM: {traffic[new]} on {new}'s uplink, "
@@ -200,14 +132,14 @@ def with_lisp(trial, lab, g, args):
     site = daemons.Site(lab)
     progress("Map-Server and xTRs: " + ", ".join(site))
     site.start()
-    for name in ITRS:
+    for name in handover.ITRS:
         site.wait_registered(topology.PREFIXES[name][0])
     progress("two libvirtd, each with a vmagent")
     hypervisors = virt.start(lab)
     site.start_agents(hypervisors)
     vm = start_guest(lab, g, hypervisors[0])
     progress("waiting until the VM is registered and every peer gets echoes")
-    site.wait_registered(EID, topology.rlocs("xtr-a"))
+    site.wait_registered(handover.prefix(EID), topology.rlocs("xtr-a"))
     peers = [lab.nodes[n] for n in topology.PEERS]
     for p in peers:
         measure.wait_answers(p, vm.ip4)

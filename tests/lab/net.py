@@ -40,6 +40,11 @@ class Unable(LabError):
     """This machine lacks something that is needed; tests skip by this text."""
 
 
+def labs():
+    """The runs of this process that are up."""
+    return list(_labs)
+
+
 # --- waiting ----------------------------------------------------------------
 
 def wait_for(fact, timeout, what, interval=0.05, lab=None):
