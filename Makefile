@@ -26,13 +26,13 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual \
 	-Wsign-compare -Wwrite-strings -Wvla -Wundef
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu11 -fno-strict-aliasing -fstack-protector-strong \
-	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I. -I$(BUILD) $(WARN) $(PKG_CFLAGS)
+	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I. -I$(BUILD)/obj $(WARN) $(PKG_CFLAGS)
 ifeq ($(SAN),1)
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 override LDFLAGS += -fsanitize=address,undefined
 endif
-$(BUILD)/common/%.o: override CFLAGS += -Wconversion
+$(BUILD)/obj/common/%.o: override CFLAGS += -Wconversion
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
@@ -42,7 +42,7 @@ xtrctl_src := xtr/xtrctl.c xtr/xtrctl_print.c xtr/lig.c
 xtr_src := $(filter-out $(xtrctl_src),$(wildcard xtr/*.c))
 agent_src := $(wildcard vmagent/*.c)
 agent_bpf := $(wildcard vmagent/bpf/*.bpf.c)
-obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 # What a unit test links: all of a daemon but its main().
 xtr_lib := $(call obj,$(filter-out xtr/main.c xtr/xtrctl.c,$(xtr_src) $(xtrctl_src)))
@@ -74,34 +74,34 @@ $(BUILD)/vmagent: $(call obj,$(agent_src)) $(common_lib)
 $(BUILD)/xtrctl: $(call obj,$(xtrctl_src)) $(common_lib)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # BPF: clang object -> skeleton header, included as "vmagent/bpf/x.skel.h".
-$(BUILD)/%.bpf.o: %.bpf.c
+$(BUILD)/obj/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(call say,BPF,$<)$(CLANG) -O2 -g -target bpf -Wall -Werror -I. \
 		-I/usr/include/$(shell uname -m)-linux-gnu -MMD -MP -c -o $@ $<
-$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+$(BUILD)/obj/%.skel.h: $(BUILD)/obj/%.bpf.o
 	$(call say,SKEL,$@)PATH=$$PATH:/usr/sbin bpftool gen skeleton $< > $@
-$(call obj,$(agent_src)): | $(patsubst %.bpf.c,$(BUILD)/%.skel.h,$(agent_bpf))
+$(call obj,$(agent_src)): | $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(agent_bpf))
 
 $(BUILD)/tests/%: tests/lab/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $<
 
 # Unit and golden tests: cmocka, one program per source file.
-$(BUILD)/tests/unit/common/%: $(BUILD)/tests/unit/common/%.o $(common_lib)
+$(BUILD)/tests/unit/common/%: $(BUILD)/obj/tests/unit/common/%.o $(common_lib)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
-$(BUILD)/tests/golden/%: $(BUILD)/tests/golden/%.o $(common_lib)
+$(BUILD)/tests/golden/%: $(BUILD)/obj/tests/golden/%.o $(common_lib)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
-$(BUILD)/tests/unit/xtr/%: $(BUILD)/tests/unit/xtr/%.o $(xtr_lib) $(common_lib)
+$(BUILD)/tests/unit/xtr/%: $(BUILD)/obj/tests/unit/xtr/%.o $(xtr_lib) $(common_lib)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
-$(BUILD)/tests/unit/vmagent/%: $(BUILD)/tests/unit/vmagent/%.o $(agent_lib) $(common_lib)
+$(BUILD)/tests/unit/vmagent/%: $(BUILD)/obj/tests/unit/vmagent/%.o $(agent_lib) $(common_lib)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(AGENT_LIBS) $(PKG_LIBS)
 
-$(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(xtr_lib) $(common_lib)
+$(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(BUILD)/obj/tests/sim/sim.o $(xtr_lib) $(common_lib)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 
 # Fuzz targets: libFuzzer, clang only; 'make fuzz T=600' runs each that long.
