@@ -85,7 +85,7 @@ enum vm_life {
 
 /* And the job it has. */
 enum vm_job {
-	JOB_UNKNOWN, /* could not be asked: so at the target of a migration */
+	JOB_UNKNOWN, /* could not be asked */
 	JOB_NONE,
 	JOB_OUTGOING, /* a migration away */
 	JOB_INCOMING,

@@ -71,6 +71,7 @@ notice_new(struct notify *n, struct statement *m, enum err *err)
 	notice->notify = n;
 	notice->m = m;
 	notice->form = m->form;
+	notice->side = m->side;
 	notice->generation = m->generation;
 	notice->n_legs = notice->n_open = n->n_xtrs;
 	for (unsigned i = 0; i < n->n_xtrs; i++) {
@@ -155,24 +156,25 @@ take_peers(struct statement *m, const struct notice *old)
 enum err
 notify_say(struct notify *n, struct statement *m)
 {
-	int slot = m->form.mark ? SLOT_MARK : SLOT_OWNER;
+	int slot = m->side ? SLOT_SIDE : m->form.mark ? SLOT_MARK : SLOT_OWNER;
 	enum err err = ERR_OK;
 	struct told *t = told_make(n, m->vm_id, &err);
 	struct notice *notice = NULL;
 
-	if (t) {
+	if (t && slot != SLOT_SIDE) {
 		take_peers(m, t->slots[SLOT_MARK]);
 		if (slot == SLOT_OWNER)
 			take_peers(m, t->slots[SLOT_OWNER]);
-		notice = notice_new(n, m, &err);
 	}
+	if (t)
+		notice = notice_new(n, m, &err);
 	if (!notice) {
 		statement_free(m);
 		return err;
 	}
-	slot_clear(n, t, SLOT_MARK);
+	slot_clear(n, t, slot);
 	if (slot == SLOT_OWNER)
-		slot_clear(n, t, SLOT_OWNER);
+		slot_clear(n, t, SLOT_MARK);
 	t->slots[slot] = notice;
 	notice->told = t;
 	n->counters.statements[m->form.reason]++;
@@ -185,8 +187,8 @@ notify_say(struct notify *n, struct statement *m)
 static void
 told_free(struct notify *n, struct told *t)
 {
-	slot_clear(n, t, SLOT_OWNER);
-	slot_clear(n, t, SLOT_MARK);
+	for (int slot = 0; slot < SLOTS; slot++)
+		slot_clear(n, t, slot);
 	table_remove(&n->told, &t->node);
 	free(t);
 }

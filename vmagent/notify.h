@@ -9,10 +9,11 @@
  * byte-identical, 50 ms doubling to 1 s, 12 sendings, then an alarm and a new
  * attempt with new nonces every 60 s (docs/cpm.md 7.3).
  *
- * Key: the VM.  For each VM at most two statements are outstanding, one about
- * ownership and one about the incoming mark, the two sequences of docs/cpm.md
- * 4.2; a newer one of its kind replaces the older, one about ownership also
- * that about the mark, and takes over the peers that were not yet acked.
+ * Key: the VM.  For each VM at most three statements are outstanding: one about
+ * ownership, one about the incoming mark, the two sequences of docs/cpm.md 4.2,
+ * and one about EIDs that it no longer has ('side').  A newer one of its kind
+ * replaces the older, one about ownership also that about the mark, and takes
+ * over the peers that were not yet acked.
  * Bound: NOTIFY_VMS_MAX VMs, NOTIFY_PARTS_MAX messages; beyond it statements
  * are refused with ERR_FULL.  notify_forget() removes a VM.
  */
@@ -48,6 +49,7 @@ struct notify_ack {
 	uint8_t reason;	     /* of the statement acked */
 	bool claim;	     /* status 9 to it means docs/cpm.md 7.4 */
 	bool mark;	     /* it was about the incoming mark */
+	bool side;	     /* or about EIDs that the VM no longer has */
 	uint64_t generation; /* of the statement */
 	uint64_t highest_generation; /* known to the xTR; 0: none */
 	bool xtr_done;		     /* that xTR has answered all parts */

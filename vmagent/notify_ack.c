@@ -161,6 +161,7 @@ ack_outstanding(
 		.reason = (uint8_t)notice->form.reason,
 		.claim = notice->form.claim,
 		.mark = notice->form.mark,
+		.side = notice->side,
 		.generation = notice->generation,
 		.highest_generation = a->highest_generation };
 

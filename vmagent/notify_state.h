@@ -10,7 +10,7 @@
 #include "common/table.h"
 #include "notify.h"
 
-enum { SLOT_OWNER, SLOT_MARK, SLOTS };
+enum { SLOT_OWNER, SLOT_MARK, SLOT_SIDE, SLOTS };
 
 struct sent_key {
 	uint64_t nonce;
@@ -45,6 +45,7 @@ struct notice {
 	struct told *told;
 	struct statement *m; /* NULL once all xTRs have answered */
 	struct action_form form;
+	bool side;
 	uint64_t generation;
 	unsigned n_legs, n_open;
 	struct leg legs[];

@@ -24,6 +24,7 @@ struct statement {
 	uint8_t vm_id[16];
 	char name[EIDS_NAME_MAX]; /* for logs */
 	struct action_form form;
+	bool side; /* about EIDs that the VM no longer has; see notify.h */
 	uint64_t generation;
 	uint64_t event_ms;
 	unsigned n_nics; /* those with EIDs */

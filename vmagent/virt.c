@@ -25,6 +25,7 @@ struct queue {
 
 struct virt {
 	struct loop *loop;
+	char *uri;
 	struct virt_conf conf;
 	const struct virt_hooks *hooks;
 	void *arg;
@@ -407,6 +408,7 @@ virt_new(struct loop *loop, const struct virt_conf *conf,
 	virSetErrorFunc(NULL, quiet);
 	v->loop = loop;
 	v->conf = *conf;
+	v->conf.uri = v->uri = strdup(conf->uri);
 	v->hooks = hooks;
 	v->arg = arg;
 	v->backoff_ms = VIRT_BACKOFF_FIRST_MS;
@@ -415,7 +417,7 @@ virt_new(struct loop *loop, const struct virt_conf *conf,
 	v->reader = loop_worker_new(loop, "virt-read", 4);
 	v->writer = loop_worker_new(loop, "virt-write", WRITES_MAX);
 	v->retry = loop_timer_new(loop, on_retry, v);
-	if (!v->reader || !v->writer || !v->retry) {
+	if (!v->uri || !v->reader || !v->writer || !v->retry) {
 		virt_free(v);
 		return NULL;
 	}
@@ -444,6 +446,7 @@ virt_free(struct virt *v)
 		virt_call_close(v->conn, &callbacks, v->ids);
 	if (v->write_conn.conn)
 		virConnectClose(v->write_conn.conn);
+	free(v->uri);
 	free(v);
 }
 

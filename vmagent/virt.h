@@ -72,8 +72,8 @@ struct virt_conf {
 };
 
 /*
- * Starts connecting.  virt_loop_init() comes first.  'conf' strings, 'hooks'
- * and 'arg' are borrowed.  NULL if out of memory.
+ * Starts connecting.  virt_loop_init() comes first.  conf->uri is copied;
+ * 'hooks', 'arg' and the names of our element are borrowed.  NULL if out of memory.
  */
 struct virt *virt_new(struct loop *, const struct virt_conf *conf,
     const struct virt_hooks *hooks, void *arg);

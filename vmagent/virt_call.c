@@ -26,7 +26,10 @@ job_of(virDomainPtr dom)
 	enum vm_job job;
 
 	if (virDomainGetJobStats(dom, &type, &params, &n, 0) < 0)
-		return JOB_UNKNOWN;
+		/* Only the source of a migration has statistics. */
+		return virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID
+		    ? JOB_INCOMING
+		    : JOB_UNKNOWN;
 	virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation);
 	virTypedParamsFree(params, n);
 	if (type == VIR_DOMAIN_JOB_NONE)

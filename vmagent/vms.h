@@ -34,8 +34,11 @@ struct vm_said {
 };
 enum { SAID_OWNER, SAID_MARK, SAIDS };
 
+struct agent;
+
 struct vm {
 	struct table_node node;
+	struct agent *agent;
 	uint8_t uuid[16];
 	char name[EIDS_NAME_MAX];
 	enum vm_state state;
@@ -62,6 +65,7 @@ struct vm {
 	/* Peers read when copying began, not yet said. */
 	struct cpm_peer *fresh;
 	unsigned n_fresh;
+	uint64_t copying_ms; /* wall clock of that */
 
 	/* Re-claims since the arrival, start or agent start (7.4). */
 	unsigned reclaims;
