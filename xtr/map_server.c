@@ -4,9 +4,11 @@
  *
  * ms.h lists the files behind it and what each does.
  */
-#include "xtr/ms.h"
+#include "xtr/map_server.h"
 
 #include <stdlib.h>
+
+#include "xtr/ms.h"
 
 void
 map_server_free(struct map_server *ms)
