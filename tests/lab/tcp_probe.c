@@ -187,7 +187,7 @@ open_session(const char *source, const char *address, const char *port)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_NUMERICHOST };
-	struct addrinfo *to, *from;
+	struct addrinfo *to, *from = NULL;
 	int fd, on = 1;
 
 	if (getaddrinfo(address, port, &hints, &to))
@@ -202,6 +202,9 @@ open_session(const char *source, const char *address, const char *port)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(fd, to->ai_addr, to->ai_addrlen) < 0)
 		die("connect");
+	freeaddrinfo(to);
+	if (from)
+		freeaddrinfo(from);
 	return fd;
 }
 

@@ -229,7 +229,7 @@ open_socket(const char *source, const char *address, const char *port)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM,
 		.ai_flags = AI_NUMERICHOST };
-	struct addrinfo *to, *from;
+	struct addrinfo *to, *from = NULL;
 	int fd, on = 1, bytes = 1 << 20;
 
 	if (getaddrinfo(address, port, &hints, &to))
@@ -245,6 +245,9 @@ open_socket(const char *source, const char *address, const char *port)
 		die(source);
 	if (connect(fd, to->ai_addr, to->ai_addrlen) < 0)
 		die("connect");
+	freeaddrinfo(to);
+	if (from)
+		freeaddrinfo(from);
 	return fd;
 }
 
