@@ -93,15 +93,20 @@ $(BUILD)/tests/%: tests/lab/%.c
 
 # Unit and golden tests: cmocka, one program per source file.
 $(BUILD)/tests/unit/common/%: $(BUILD)/obj/tests/unit/common/%.o $(common_lib)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 $(BUILD)/tests/golden/%: $(BUILD)/obj/tests/golden/%.o $(common_lib)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 $(BUILD)/tests/unit/xtr/%: $(BUILD)/obj/tests/unit/xtr/%.o $(xtr_lib) $(common_lib)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 $(BUILD)/tests/unit/vmagent/%: $(BUILD)/obj/tests/unit/vmagent/%.o $(agent_lib) $(common_lib)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(AGENT_LIBS) $(PKG_LIBS)
 
 $(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(BUILD)/obj/tests/sim/sim.o $(xtr_lib) $(common_lib)
+	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 
 # Fuzz targets: libFuzzer, clang only; 'make fuzz T=600' runs each that long.
