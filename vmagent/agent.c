@@ -406,8 +406,10 @@ open_virt(struct agent *a)
 static bool
 open_peers(struct agent *a)
 {
+	/* A dry run leaves no program on a tap. */
+	bool passive = a->dry_run && a->conf->peers.source != CONF_PEERS_OFF;
 	const struct peers_conf conf = {
-		.source = a->conf->peers.source,
+		.source = passive ? CONF_PEERS_PACKET : a->conf->peers.source,
 		.max = (unsigned)a->conf->peers.max,
 		.age_s = a->conf->peers.age_s,
 	};

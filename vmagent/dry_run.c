@@ -30,9 +30,11 @@ dry_run_send(void *agent, const struct addr *to, uint16_t port,
 		printf("%s%s", i ? "," : "", eid_str(&m.eids[i], eid));
 	if (m.has_mac)
 		printf(" mac=%s", addr_str(&m.mac, addr));
-	for (const char *sep = " peers="; cpm_peer_next(&m.peers, &peer);
-	     sep = ",")
-		printf("%s%s", sep, addr_str(&peer.addr, addr));
+	for (const char *sep = " peers="; cpm_peer_next(&m.peers, &peer);)
+		if (peer.kind == CPM_PEER) {
+			printf("%s%s", sep, addr_str(&peer.addr, addr));
+			sep = ",";
+		}
 	printf("\n");
 	fflush(stdout);
 }

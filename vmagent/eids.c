@@ -355,13 +355,13 @@ eids_state_xml(const struct vm_metadata *md)
 	if (!f)
 		return NULL;
 	fprintf(f,
-	    "<ls:state xmlns:ls=\"" EIDS_STATE_URI "\" generation=\"%" PRIu64
-	    "\" owner=\"%s\" written=\"%" PRIu64 "\">",
+	    "<state generation=\"%" PRIu64 "\" owner=\"%s\" written=\"%" PRIu64
+	    "\">",
 	    md->generation, uuid_str(md->owner, uuid), md->written_ms);
 	for (unsigned i = 0; i < md->n_peers && i < EIDS_STATE_PEERS_MAX; i++)
-		fprintf(f, "<ls:peer a=\"%s\" iid=\"%" PRIu32 "\"/>",
+		fprintf(f, "<peer a=\"%s\" iid=\"%" PRIu32 "\"/>",
 		    addr_str(&md->peers[i].addr, a), md->peers[i].iid);
-	fputs("</ls:state>", f);
+	fputs("</state>", f);
 	if (fclose(f) != 0) {
 		free(xml);
 		return NULL;

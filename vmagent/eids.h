@@ -77,8 +77,9 @@ unsigned eids_count(const struct vm_info *);
 bool eids_same(const struct vm_info *, const struct vm_info *);
 
 /*
- * The agent's element as XML, for libvirt; the caller frees it.  At most
- * EIDS_STATE_PEERS_MAX peers are written.  NULL if out of memory.
+ * The agent's element as XML for virDomainSetMetadata(), which adds namespace
+ * and prefix itself; the caller frees it.  At most EIDS_STATE_PEERS_MAX peers
+ * are written.  NULL if out of memory.
  */
 char *eids_state_xml(const struct vm_metadata *);
 

@@ -157,7 +157,8 @@ watch_add(struct peers *p, const uint8_t uuid[16], const struct vm_nic *nic)
 	memcpy(w->ifname, nic->ifname, sizeof(w->ifname));
 	w->ifindex = if_nametoindex(nic->ifname);
 	if (!w->ifindex || table_add(&p->watches, &w->node)) {
-		log_warning("peers", "%s: %s", nic->ifname,
+		/* No tap of ours: vhost-user, a device passed through. */
+		log_debug("peers", "%s: %s", nic->ifname,
 		    w->ifindex ? "too many vNICs" : strerror(errno));
 		free(w);
 		return;
