@@ -271,7 +271,16 @@ test_round_trip(void **state)
 	    DOMAIN("<state xmlns='urn:xtrd:vmstate:1' %s", NIC1), text + 7);
 	free(text);
 	v = read_with(xml, &no_conf);
-	assert_memory_equal(&v->metadata, &md, sizeof(md));
+	assert_int_equal(v->metadata.generation, 17);
+	assert_int_equal(v->metadata.written_ms, 18);
+	assert_memory_equal(v->metadata.owner, md.owner, sizeof(md.owner));
+	assert_int_equal(v->metadata.n_peers, md.n_peers);
+	for (unsigned i = 0; i < md.n_peers; i++) {
+		assert_int_equal(v->metadata.peers[i].kind, CPM_PEER);
+		assert_int_equal(v->metadata.peers[i].iid, i);
+		assert_true(
+		    addr_equal(&v->metadata.peers[i].addr, &md.peers[i].addr));
+	}
 }
 
 static void
