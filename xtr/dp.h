@@ -24,6 +24,9 @@ struct dp_ops {
 	enum err (*start)(struct xtr *, struct dp **out);
 	/* The process ends: device and routes stay, so that nothing leaks. */
 	void (*stop)(struct dp *);
+	/* x->conf is another one: routes, addresses, families of RLOCs.  NULL
+	 * where nothing depends on it.  ERR_IO after logging why. */
+	enum err (*reload)(struct dp *);
 	/*
 	 * Sends 'len' octets of LISP header and inner packet from 'source' to
 	 * 'rloc' port 4341; 'sport' carries the flow's entropy; 'ttl' and 'tos'
@@ -74,6 +77,12 @@ dp_eid_changed(struct xtr *x, const struct eid *eid)
 {
 	if (x->dp && x->dp->ops->eid_changed)
 		x->dp->ops->eid_changed(x->dp, eid);
+}
+
+static inline enum err
+dp_reload(struct xtr *x)
+{
+	return x->dp && x->dp->ops->reload ? x->dp->ops->reload(x->dp) : ERR_OK;
 }
 
 /*

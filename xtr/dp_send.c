@@ -89,7 +89,10 @@ open_family(struct dp_send *s, bool v6)
 	struct queue *q = v6 ? &s->v6 : &s->v4;
 	int family = v6 ? AF_INET6 : AF_INET, on = 1;
 
-	q->bytes = malloc(DP_SEND_BYTES);
+	if (q->fd >= 0 || !xtr_rloc(s->x, v6 ? AFI_IPV6 : AFI_IPV4))
+		return ERR_OK;
+	if (!q->bytes)
+		q->bytes = malloc(DP_SEND_BYTES);
 	if (!q->bytes)
 		return ERR_NOMEM;
 	if (open_raw(family, IPPROTO_RAW, &q->fd))
@@ -292,6 +295,14 @@ dp_send_icmp(struct dp_send *s, const struct addr *to, const uint8_t *message,
 }
 
 enum err
+dp_send_reload(struct dp_send *s)
+{
+	enum err err = open_family(s, false);
+
+	return err ? err : open_family(s, true);
+}
+
+enum err
 dp_send_new(struct xtr *x, struct dp_send **out)
 {
 	struct dp_send *s = calloc(1, sizeof(*s));
@@ -304,10 +315,8 @@ dp_send_new(struct xtr *x, struct dp_send **out)
 	s->flush = loop_timer_new(x->loop, flush_all, s);
 	if (!s->flush)
 		err = ERR_NOMEM;
-	if (!err && xtr_rloc(x, AFI_IPV4))
-		err = open_family(s, false);
-	if (!err && xtr_rloc(x, AFI_IPV6))
-		err = open_family(s, true);
+	if (!err)
+		err = dp_send_reload(s);
 	if (err) {
 		dp_send_free(s);
 		return err;

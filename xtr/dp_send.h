@@ -19,6 +19,8 @@ struct dp_send;
 /* Raw sockets for the families of our RLOCs.  ERR_IO after logging why. */
 enum err dp_send_new(struct xtr *, struct dp_send **out) MUST_USE;
 void dp_send_free(struct dp_send *); /* accepts NULL */
+/* After a reload: sockets for families that are new.  ERR_IO as above. */
+enum err dp_send_reload(struct dp_send *) MUST_USE;
 
 /*
  * Between these two everything is queued, and sent at the end; for whoever

@@ -210,11 +210,19 @@ device_addresses(struct tun *t, int ifindex)
 }
 
 static enum err
+device_routes(struct tun *t)
+{
+	int ifindex = route_ifindex(t->x->conf->dataplane.device);
+	enum err err = device_addresses(t, ifindex);
+
+	return err ? err : dp_routes_set(t->x->route, t->x->conf, ifindex);
+}
+
+static enum err
 device_start(struct tun *t)
 {
 	const struct conf_dataplane *c = &t->x->conf->dataplane;
 	enum err err = device_open(c->device, &t->fd);
-	int ifindex;
 
 	if (err)
 		return err;
@@ -222,15 +230,10 @@ device_start(struct tun *t)
 		return device_failed(c->device, "make persistent");
 	device_queue(c->device);
 	err = device_sysctls(c->device);
-	ifindex = route_ifindex(c->device);
 	if (!err)
-		err = route_link_set(
-		    t->x->route, ifindex, true, (unsigned)c->mtu, NULL);
-	if (!err)
-		err = device_addresses(t, ifindex);
-	if (!err)
-		err = dp_routes_set(t->x->route, t->x->conf, ifindex);
-	return err;
+		err = route_link_set(t->x->route, route_ifindex(c->device),
+		    true, (unsigned)c->mtu, NULL);
+	return err ? err : device_routes(t);
 }
 
 /* From the kernel. */
@@ -323,6 +326,19 @@ tun_stop(struct dp *d)
 }
 
 static enum err
+tun_reload(struct dp *d)
+{
+	struct tun *t = tun_of(d);
+	enum err err = dp_send_reload(t->send);
+
+	if (!err)
+		err = device_routes(t);
+	if (err)
+		t->x->counters.kernel_errors++;
+	return err;
+}
+
+static enum err
 tun_start(struct xtr *x, struct dp **out)
 {
 	struct tun *t = calloc(1, sizeof(*t));
@@ -357,6 +373,7 @@ const struct dp_ops dp_tun = {
 	.name = "tun",
 	.start = tun_start,
 	.stop = tun_stop,
+	.reload = tun_reload,
 	.encapsulate = tun_encapsulate,
 	.deliver = tun_deliver,
 	.icmp = tun_icmp,

@@ -19,7 +19,6 @@
 
 #include "xtr/ctl.h"
 #include "xtr/dp.h"
-#include "xtr/dp_routes.h"
 #include "xtr/eids.h"
 #include "xtr/input.h"
 #include "xtr/map_server.h"
@@ -259,17 +258,17 @@ conflicts(const struct xtr *x, const struct xtr_conf *new, const char *file,
 	return h.n > 0;
 }
 
-/* The kernel follows: routes of the new prefixes, segments. */
+/* The kernel follows: routes and addresses of the new prefixes, segments. */
 static enum err
 reload_dataplane(struct xtr *x)
 {
-	enum err err;
+	enum err err = dp_reload(x);
 
-	if (!x->route)
-		return ERR_OK;
-	err = dp_routes_set(
-	    x->route, x->conf, route_ifindex(x->conf->dataplane.device));
-	return err ? err : segments_start(x);
+	if (err || !x->segments)
+		return err;
+	err = segments_start(x);
+	segments_reconcile(x);
+	return err;
 }
 
 /* A valid file replaces the running configuration; any other changes nothing. */

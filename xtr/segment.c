@@ -216,6 +216,25 @@ segments_free(struct segments *t)
 	free(t);
 }
 
+/* After a reload: a gateway that no segment has any more. */
+static void
+retire(struct xtr *x, const struct segments *old, const struct segments *new)
+{
+	for (size_t i = 0; old && i < old->n; i++) {
+		const struct segment *s = &old->items[i];
+		bool kept = false;
+
+		for (size_t j = 0; j < new->n && !kept; j++)
+			kept = new->items[j].ifindex ==
+			    s->ifindex &&addr_equal(
+				&new->items[j].gateway, &s->gateway);
+		if (!kept)
+			counted(x,
+			    route_addr_unset(x->route, s->ifindex, &s->gateway,
+				addr_bits(&s->gateway)));
+	}
+}
+
 enum err
 segments_start(struct xtr *x)
 {
@@ -240,6 +259,7 @@ segments_start(struct xtr *x)
 		segments_free(t);
 		return err;
 	}
+	retire(x, x->segments, t);
 	segments_free(x->segments);
 	x->segments = t;
 	return ERR_OK;

@@ -9,16 +9,12 @@ wire of the uplink.
 """
 
 import contextlib
-import sys
+import socket
 import time
-from pathlib import Path
 
-import pytest
-
-from tests.lab import daemons, net, probes, topology
+from tests.lab import cpm, daemons, net, probes, topology
 from tests.lab.topology import GATEWAY_MAC, HYPERVISORS, MOBILE6, PREFIXES, SEGMENT
 
-HERE = Path(__file__).resolve().parent
 GATEWAY6 = "fd01:1::1"
 LINK_LOCAL_GATEWAY = "fe80::1"
 EID_SPACE = ("10.1.1.", "10.3.0.", "10.4.0.", "fd01:")
@@ -27,27 +23,26 @@ EID_SPACE = ("10.1.1.", "10.3.0.", "10.4.0.", "fd01:")
 class Plane:
     def __init__(self, lab, site):
         self.lab, self.site = lab, site
-        self.generation = int(time.time() * 1000)
+        self.generation, self.agents = cpm.generation(), {}
 
     def __getitem__(self, node):
         return self.lab.nodes[node]
 
     def cpm(self, hypervisor, reason, vm, generation=None, mac=True, check=True):
-        """A CPM for all EIDs of a vm_host; returns its Ack's exit status."""
+        """A CPM for all EIDs of a vm_host; a new generation unless one is given."""
         router, _, gateway, _ = HYPERVISORS[hypervisor]
-        mac_address, v4, v6 = vm.vm
+        if hypervisor not in self.agents:
+            self.agents[hypervisor] = cpm.Agent(
+                self[hypervisor], gateway, daemons.virt.HOST_IDS[hypervisor],
+                self.site.keys(hypervisor), key_id=11)
         if generation is None:
             self.generation += 1
             generation = self.generation
-        argv = [sys.executable, HERE / "cpm.py", "--to", gateway, "--reason", reason,
-                "--host-id", daemons.virt.HOST_IDS[hypervisor],
-                "--key", self.site.keys(hypervisor), "--generation", generation,
-                *(["--mac", mac_address] if mac else []), *(e for e in (v4, v6) if e)]
-        p = self[hypervisor].run(argv, check=False)
-        if check and p.returncode:
-            raise net.LabError(f"CPM {reason} to {router}: {p.stdout}{p.stderr}\n"
-                               f"{self.lab.log_tails()}")
-        return p.returncode
+        ack = self.agents[hypervisor].send(reason, generation, [e for e in vm.vm[1:] if e],
+                                           mac=vm.vm[0] if mac else None)
+        if check and ack.status not in (cpm.DONE, cpm.NOTHING):
+            raise net.LabError(f"CPM {reason} to {router}: {ack}")
+        return ack
 
     def vm(self, name, number, router):
         """A VM with both families on the segment of a router, and echo on port 7."""
@@ -86,20 +81,13 @@ def two_families(site):
 @contextlib.contextmanager
 def plane(*names, configure=None):
     """A running network; 'names' as for Site.start(), all by default."""
-    try:
-        lab = net.Lab()
-    except net.Unable as e:
-        pytest.skip(str(e))
-    with lab:
-        try:
-            topology.build(lab)
-            site = daemons.Site(lab)
-            two_families(site)
-            if configure:
-                configure(site)
-            site.start(*names)
-        except net.Unable as e:
-            pytest.skip(str(e))
+    with net.Lab() as lab:
+        topology.build(lab)
+        site = daemons.Site(lab)
+        two_families(site)
+        if configure:
+            configure(site)
+        site.start(*names)
         yield Plane(lab, site)
 
 
@@ -127,19 +115,12 @@ def ping(node, to, *options, count=3, interval=0.05):
     return len(received), p.stdout + p.stderr
 
 
-INJECT = """
-import socket, sys
-s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-s.bind((sys.argv[1], 0))
-for line in sys.stdin:
-    s.send(bytes.fromhex(line))
-"""
-
-
 def inject(node, iface, *frames):
     """Sends frames (scapy's, or bytes) out of an interface."""
-    node.run([sys.executable, "-S", "-c", INJECT, iface],
-             stdin="".join(bytes(f).hex() + "\n" for f in frames))
+    with cpm.socket_in(node, socket.AF_PACKET, socket.SOCK_RAW) as s:
+        s.bind((iface, 0))
+        for f in frames:
+            s.send(bytes(f))
 
 
 def mac(node, iface):

@@ -275,6 +275,27 @@ def test_a_restart_removes_what_is_stale(p):
     net.wait_for(lambda: ping(p.near, FAR4, count=1)[0], 5, "all as before", lab=p.lab)
 
 
+def test_a_reload_adds_and_removes_a_prefix(p):
+    xtr, a = p.site["xtr-a"], p["xtr-a"]
+    prefixes = xtr.conf["mobility"]["prefixes"]
+
+    def there():
+        text = a.out(["ip", "route"]) + a.out(["ip", "rule"]) + \
+            a.out(["ip", "addr", "show", "dev", "br-vms"])
+        return [w in text for w in ("10.1.2.0/24 dev lisp0", "unreachable 10.1.2.0/24",
+                                    "from 10.1.2.0/24", "10.1.2.1/32", "10.1.2.5 dev br-vms")]
+
+    assert there() == [False] * 5
+    prefixes.append({**prefixes[0], "prefix": "10.1.2.0/24", "gateway": "10.1.2.1",
+                     "static-hosts": ["10.1.2.5"]})
+    xtr.reload()
+    assert there() == [True] * 5
+    prefixes.pop()
+    xtr.reload()
+    assert there() == [False] * 5
+    assert ping(p.near, FAR4)[0] == 3
+
+
 def test_show_interfaces(p):
     rows = [r for r in p.site["xtr-a"].show("interfaces") if r["kind"] == "segment"]
     assert [(r["name"], r["mac"], r["up"]) for r in rows] == [("br-vms", GATEWAY_MAC, True)] * 2
