@@ -29,6 +29,8 @@ enum {
 	SNAP = 64,	    /* Ethernet and IP header */
 	BUFFER = 262144,
 	BATCH = 64,
+	ND_FIRST = 133, /* RFC 4861 4: router solicitation ... redirect */
+	ND_LAST = 137,
 };
 
 struct watch {
@@ -55,6 +57,15 @@ static const struct sock_filter filter[] = {
 	BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
+/* Neighbour discovery is with the gateway, which is no peer. */
+static bool
+is_nd(const uint8_t *ip6, struct wire_reader *rest)
+{
+	uint8_t type = wire_get_u8(rest);
+
+	return ip6[6] == IPPROTO_ICMPV6 && type >= ND_FIRST && type <= ND_LAST;
+}
+
 /* The peer of a frame that the guest sent (or received); false if none. */
 static bool
 frame_peer(const struct watch *w, const uint8_t *frame, size_t len, bool sent,
@@ -65,15 +76,16 @@ frame_peer(const struct watch *w, const uint8_t *frame, size_t len, bool sent,
 	uint16_t type = wire_get_u16(&r);
 	const uint8_t *ip;
 
-	if (r.err)
-		return false;
+	if (r.err || (to[0] & 1))
+		return false; /* to a group: that is nobody */
 	/* A bridge floods frames that are for others. */
 	if (w->mac.afi == AFI_MAC &&
 	    memcmp(w->mac.bytes, sent ? from : to, 6) != 0)
 		return false;
 	if (type == ETHERTYPE_IP && (ip = wire_take(&r, 20)))
 		*out = addr_make(AFI_IPV4, ip + (sent ? 16 : 12));
-	else if (type == ETHERTYPE_IPV6 && (ip = wire_take(&r, 40)))
+	else if (type == ETHERTYPE_IPV6 && (ip = wire_take(&r, 40)) &&
+	    !is_nd(ip, &r))
 		*out = addr_make(AFI_IPV6, ip + (sent ? 24 : 8));
 	else
 		return false;

@@ -12,6 +12,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
@@ -21,7 +22,15 @@
 
 #include "shared.h"
 
-enum { SENT = 1, RECEIVED = 2, NICS = 4096, PEERS_DEFAULT = 2048 };
+enum {
+	SENT = 1,
+	RECEIVED = 2,
+	NICS = 4096,
+	PEERS_DEFAULT = 2048,
+	ND_TYPE_AT = 14 + 40, /* Ethernet, IPv6 */
+	ND_FIRST = 133,
+	ND_LAST = 137,
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -75,6 +84,17 @@ no_peer6(const __u8 *a)
 	    (a[0] == 0 && a[1] == 0);
 }
 
+/* Neighbour discovery is with the gateway, which is no peer. */
+static __always_inline int
+is_nd(struct __sk_buff *skb, __u8 next)
+{
+	__u8 type;
+
+	return next == IPPROTO_ICMPV6 &&
+	    bpf_skb_load_bytes(skb, ND_TYPE_AT, &type, sizeof(type)) == 0 &&
+	    type >= ND_FIRST && type <= ND_LAST;
+}
+
 static __always_inline void
 seen(struct peer_value *v, __u32 len)
 {
@@ -123,6 +143,8 @@ look(struct __sk_buff *skb, __u32 dir)
 
 	if (!nic || bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)) < 0)
 		return TC_ACT_UNSPEC;
+	if (eth.h_dest[0] & 1)
+		return TC_ACT_UNSPEC; /* to a group: that is nobody */
 	/* A bridge floods frames that are for others. */
 	if (!nic->any_mac &&
 	    !mac_equal(nic->mac, dir == SENT ? eth.h_source : eth.h_dest))
@@ -145,7 +167,7 @@ look(struct __sk_buff *skb, __u32 dir)
 			return TC_ACT_UNSPEC;
 		__builtin_memcpy(key.addr, dir == SENT ? &ip.daddr : &ip.saddr,
 		    sizeof(key.addr));
-		if (no_peer6(key.addr))
+		if (no_peer6(key.addr) || is_nd(skb, ip.nexthdr))
 			return TC_ACT_UNSPEC;
 	} else {
 		return TC_ACT_UNSPEC;
