@@ -8,16 +8,13 @@
  */
 #include <getopt.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent.h"
 #include "common/log.h"
+#include "common/service.h"
 #include "virt_loop.h"
 
 #define CONF_DEFAULT "/etc/vmagent.yaml"
@@ -112,31 +109,6 @@ parse_options(int argc, char **argv)
 	return o;
 }
 
-/* Tells a service manager (sd_notify(3)'s protocol); nothing without one. */
-static void
-notify_manager(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	socklen_t len;
-	int fd;
-
-	if (!path || strlen(path) >= sizeof(a.sun_path))
-		return;
-	memcpy(a.sun_path, path, strlen(path));
-	if (a.sun_path[0] == '@')
-		a.sun_path[0] = '\0';
-	len =
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	/* A manager that does not listen is no reason to stop. */
-	(void)!sendto(
-	    fd, state, strlen(state), 0, (const struct sockaddr *)&a, len);
-	close(fd);
-}
-
 static void
 on_stop(void *arg, int signo)
 {
@@ -170,9 +142,9 @@ run(struct loop *loop, struct agent_conf *conf, const struct options *o)
 		return EXIT_START;
 	}
 	log_info("agent", "vmagent " VERSION " runs");
-	notify_manager("READY=1");
+	service_notify("READY=1");
 	loop_run(loop);
-	notify_manager("STOPPING=1");
+	service_notify("STOPPING=1");
 	if (agent_idle(a)) {
 		agent_free(a);
 		virt_loop_fini();

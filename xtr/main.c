@@ -13,10 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
+#include "common/service.h"
 #include "xtr/ctl.h"
 #include "xtr/dp.h"
 #include "xtr/eids.h"
@@ -116,28 +114,6 @@ parse_options(int argc, char **argv)
 		exit(EXIT_USAGE);
 	}
 	return o;
-}
-
-/* Tells a service manager (sd_notify(3)'s protocol); nothing without one. */
-static void
-notify_manager(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd;
-
-	if (!path || strlen(path) >= sizeof(a.sun_path))
-		return;
-	memcpy(a.sun_path, path, strlen(path));
-	if (a.sun_path[0] == '@')
-		a.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	/* A manager that does not listen is no reason to stop. */
-	(void)!sendto(fd, state, strlen(state), 0, (struct sockaddr *)&a,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-	close(fd);
 }
 
 static enum err
@@ -321,10 +297,10 @@ on_signal(void *arg, int signo)
 		loop_stop(d->x.loop);
 		return;
 	}
-	notify_manager("RELOADING=1");
+	service_notify("RELOADING=1");
 	if (reload(d, error, sizeof(error)))
 		log_error("main", "not reloaded:\n%s", error);
-	notify_manager("READY=1");
+	service_notify("READY=1");
 }
 
 static int
@@ -343,9 +319,9 @@ run(struct daemon *d)
 		if (d->ctl) {
 			log_info("main", "xtrd " VERSION " runs as %s",
 			    x->conf->site.name);
-			notify_manager("READY=1");
+			service_notify("READY=1");
 			loop_run(x->loop);
-			notify_manager("STOPPING=1");
+			service_notify("STOPPING=1");
 			code = 0;
 		}
 	} else {

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef COMMON_SERVICE_H
+#define COMMON_SERVICE_H
+
+/* service.h - what a daemon tells the service manager that started it. */
+
+/*
+ * Sends 'state' ("READY=1", "RELOADING=1", "STOPPING=1") by the protocol of
+ * sd_notify(3) to the socket that the environment names.  Does nothing without
+ * one; a manager that does not listen is no reason to stop, so nothing is
+ * returned.
+ */
+void service_notify(const char *state);
+
+#endif
