@@ -89,6 +89,7 @@ mobile_prefixes_are_asked_host_by_host(void **state)
 	struct fixture *f = *state;
 
 	expect_reply(f, "10.7.1.5", "10.7.1.5/32 1 act2");
+	expect_reply(f, "10.7.2.9", "10.7.2.0/23 1 act1");
 	put(f, "10.7.1.6", true);
 	expect_reply(f, "10.7.1.5", "10.7.1.5/32 1 act2");
 	/* A shorter prefix's answer does not cover the mobile one. */
@@ -163,6 +164,14 @@ forwarded_to_a_usable_locator(void **state)
 			     .records = { { .eid = "10.1.0.0/16",
 				 .locators = { "-192.0.2.1", "192.0.2.2/255",
 				     "192.0.2.3/9", "192.0.2.4/8" } } }),
+	    ERR_OK);
+	assert_int_equal(ASK(f, .eid = "10.1.2.3"), ERR_OK);
+	forward_sent(f, "192.0.2.4");
+	/* Nor is a registrant that must not be used. */
+	assert_int_equal(
+	    REG(f, .from = "192.0.2.1",
+		.records = { { .eid = "10.1.0.0/16",
+		    .locators = { "192.0.2.1/255", "192.0.2.4/8" } } }),
 	    ERR_OK);
 	assert_int_equal(ASK(f, .eid = "10.1.2.3"), ERR_OK);
 	forward_sent(f, "192.0.2.4");

@@ -459,7 +459,14 @@ expires_without_refresh(void **state)
 	pass(f, 1000);
 	assert_int_equal(map_server_count(&f->x), 0);
 	assert_int_equal(f->x.counters.registrations_expired, 1);
-	/* A refresh extends it. */
+	/* A refresh extends it, by no second less. */
+	assert_int_equal(REG(f, .records = { r }), ERR_OK);
+	pass(f, 1000);
+	assert_int_equal(REG(f, .records = { r }), ERR_OK);
+	pass(f, 179900);
+	assert_int_equal(map_server_count(&f->x), 1);
+	pass(f, 1000);
+	assert_int_equal(map_server_count(&f->x), 0);
 	assert_int_equal(REG(f, .records = { r }), ERR_OK);
 	for (unsigned i = 0; i < 20; i++) {
 		pass(f, 60000);
@@ -684,11 +691,24 @@ map_registers_in_ecm_are_not_for_us(void **state)
 	    map_server_on_map_register(&f->x, &dg, &m), ERR_UNSUPPORTED);
 }
 
+static bool
+count_pair(void *arg, const void *key, size_t key_len, const void *value,
+    size_t value_len)
+{
+	(void)key;
+	(void)key_len;
+	(void)value;
+	(void)value_len;
+	++*(unsigned *)arg;
+	return true;
+}
+
 /* A site with more xTRs than it may have: the longest silent one goes. */
 static void
 peers_are_bounded(void **state)
 {
 	struct fixture *f = *state;
+	unsigned stored = 0;
 	struct reg g = { .no_notify = true,
 		.records = {
 		    { .eid = "10.1.0.0/16", .locators = { "192.0.2.1" } } } };
@@ -700,6 +720,8 @@ peers_are_bounded(void **state)
 		assert_int_equal(reg(f, &g), ERR_OK);
 	}
 	assert_int_equal(f->x.map_server->peers.count, MS_PEERS_PER_SITE);
+	store_walk(f->x.store, STORE_SENDER, NULL, 0, count_pair, &stored);
+	assert_int_equal(stored, MS_PEERS_PER_SITE);
 	fixture_restart(f);
 	assert_int_equal(f->x.map_server->peers.count, MS_PEERS_PER_SITE);
 	/* Others are not touched by it. */

@@ -219,6 +219,36 @@ draw_nonces(struct store *s, int out)
 		return;
 }
 
+/* Draws one, which leaves after its commit, and dies. */
+static void
+draw_one(struct store *s, int out)
+{
+	uint64_t nonce = store_nonce_next(s, "one", WALL);
+
+	if (store_commit(s) == ERR_OK &&
+	    write(out, &nonce, sizeof(nonce)) != sizeof(nonce))
+		return;
+}
+
+static void
+nonces_rise_over_short_lives(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t last = 0, drawn;
+	int pipe_fd[2];
+
+	assert_int_equal(pipe(pipe_fd), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		killed(f, draw_one, pipe_fd[1]);
+		assert_int_equal(
+		    read(pipe_fd[0], &drawn, sizeof(drawn)), sizeof(drawn));
+		assert_true(drawn > last);
+		last = drawn;
+	}
+	close(pipe_fd[0]);
+	close(pipe_fd[1]);
+}
+
 static void
 nonces_never_repeat(void **state)
 {
@@ -416,6 +446,8 @@ main(void)
 		    kill_loses_nothing_committed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    nonces_never_repeat, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    nonces_rise_over_short_lives, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    reboot_raises_nonces_to_the_clock, setup, teardown),
 		cmocka_unit_test_setup_teardown(
