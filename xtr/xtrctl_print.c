@@ -38,6 +38,10 @@ static const struct {
 		"confirmed_ms" } },
 	{ "requesters", { "eid", "rloc", "confirmed", "source", "seen_ms" } },
 	{ "interfaces", { "name", "kind", "address", "mac", "up" } },
+	/* vmagent */
+	{ "vms", { "vm", "state", "generation", "eids", "peers", "xtrs" } },
+	{ "moves",
+	    { "sent_ms", "vm", "event", "generation", "peers", "xtrs" } },
 	{ "lig", { "eid", "ttl_min", "action", "locators", "from", "rtt_ms" } },
 };
 
@@ -150,7 +154,7 @@ add_locator(struct text *t, const char *rloc, const json_t *v)
 	    json_is_false(reachable) ? ", down" : "");
 }
 
-static void add_value(struct text *t, const char *name, const json_t *v);
+static void add_value(struct text *t, const char *name, json_t *v);
 
 static void
 add_array(struct text *t, const char *name, const json_t *v)
@@ -165,11 +169,41 @@ add_array(struct text *t, const char *name, const json_t *v)
 		text_add(t, "-");
 }
 
+/* {"name":"a","acked":true,"late":false,"n":2} -> "a (acked, n 2)". */
 static void
-add_value(struct text *t, const char *name, const json_t *v)
+add_object(struct text *t, json_t *v)
+{
+	void *i = json_object_iter(v);
+	const char *before = "(";
+	bool open = false;
+
+	if (i && json_is_string(json_object_iter_value(i))) {
+		add_value(t, "", json_object_iter_value(i));
+		before = " (";
+		i = json_object_iter_next(v, i);
+	}
+	for (; i; i = json_object_iter_next(v, i)) {
+		json_t *e = json_object_iter_value(i);
+
+		if (json_is_null(e) || json_is_false(e))
+			continue;
+		text_add(t, "%s%s", before, json_object_iter_key(i));
+		if (is_wall(json_object_iter_key(i), e))
+			t->len -= 3; /* "acked_ms" */
+		if (!json_is_true(e)) {
+			text_add(t, " ");
+			add_value(t, json_object_iter_key(i), e);
+		}
+		before = ", ";
+		open = true;
+	}
+	text_add(t, "%s", open ? ")" : "");
+}
+
+static void
+add_value(struct text *t, const char *name, json_t *v)
 {
 	const char *rloc = json_string_value(json_object_get(v, "rloc"));
-	char *raw;
 
 	if (rloc) {
 		add_locator(t, rloc, v);
@@ -182,16 +216,14 @@ add_value(struct text *t, const char *name, const json_t *v)
 	} else if (json_is_array(v)) {
 		add_array(t, name, v);
 	} else if (json_is_object(v)) {
-		raw = json_dumps(v, JSON_COMPACT);
-		text_add(t, "%s", raw ? raw : "?");
-		free(raw);
+		add_object(t, v);
 	} else {
 		text_add(t, "-"); /* null, or not in this row */
 	}
 }
 
 static char *
-cell(const char *name, const json_t *v)
+cell(const char *name, json_t *v)
 {
 	struct text t = { 0 };
 
@@ -404,11 +436,12 @@ void
 print_rows(FILE *f, const char *table, const json_t *rows, bool wide)
 {
 	const json_t *first = json_array_get(rows, 0);
+	bool has_steps = json_object_get(first, "steps");
 	const char *yaml = json_string_value(json_object_get(first, "yaml"));
 
 	if (!first)
 		return;
-	if (strcmp(table, "moves") == 0)
+	if (strcmp(table, "moves") == 0 && has_steps)
 		for (size_t i = 0; i < json_array_size(rows); i++)
 			print_move(f, json_array_get(rows, i));
 	else if (yaml)

@@ -62,13 +62,15 @@ columns_of_another(void **state)
 {
 	static const char rows[] =
 	    "[{\"vm\":\"w\\u00e9b\",\"n\":7,\"list\":[\"a\",\"b\"],"
-	    "\"rtt_ms\":1.25,\"x\":{\"y\":1}},"
+	    "\"rtt_ms\":1.25,\"x\":{\"s\":\"a\",\"t\":true,\"f\":false,"
+	    "\"at_ms\":1700000000123,\"z\":null,\"n\":1}},"
 	    "{\"vm\":\"\\u001b[2J\",\"n\":1234}]";
 
 	(void)state;
-	prints("vms", rows, false,
+	prints("others", rows, false,
 	    "VM       N  LIST  RTT MS  X\n"
-	    "w\303\251b      7  a, b     1.2  {\"y\":1}\n"
+	    "w\303\251b      7  a, b     1.2  a (t, at 2023-11-14 "
+	    "22:13:20.123, n 1)\n"
 	    "?[2J  1234  -          -  -\n");
 }
 
@@ -86,6 +88,28 @@ wide_shows_all(void **state)
 	prints("interfaces", "[{\"name\":\"lisp0\",\"mtu\":1444}]", false,
 	    "NAME   KIND  ADDRESS  MAC  UP\n"
 	    "lisp0  -     -        -    -\n");
+}
+
+static void
+agent_tables(void **state)
+{
+	(void)state;
+	prints("vms",
+	    "[{\"vm\":\"web1\",\"uuid\":\"u\",\"state\":\"here\","
+	    "\"generation\":255,\"eids\":[\"10.1.1.10/32\"],\"peers\":2,"
+	    "\"xtrs\":[{\"name\":\"a\",\"acked\":true},{\"name\":\"b\","
+	    "\"acked\":false}]}]",
+	    false,
+	    "VM    STATE  GENERATION  EIDS          PEERS  XTRS\n"
+	    "web1  here           ff  10.1.1.10/32      2  a (acked), b\n");
+	prints("moves",
+	    "[{\"id\":1,\"vm\":\"web1\",\"event\":\"arrived\","
+	    "\"generation\":255,\"sent_ms\":1700000000123,\"peers\":0,"
+	    "\"xtrs\":[{\"n\":1}]}]",
+	    false,
+	    "SENT                     VM    EVENT    GENERATION  PEERS  XTRS\n"
+	    "2023-11-14 22:13:20.123  web1  arrived          ff      0  (n "
+	    "1)\n");
 }
 
 static void
@@ -154,6 +178,7 @@ main(void)
 		cmocka_unit_test(columns_of_a_known_table),
 		cmocka_unit_test(columns_of_another),
 		cmocka_unit_test(wide_shows_all),
+		cmocka_unit_test(agent_tables),
 		cmocka_unit_test(nothing),
 		cmocka_unit_test(config_is_text),
 		cmocka_unit_test(timeline),
