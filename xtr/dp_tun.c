@@ -31,6 +31,7 @@
 #include "xtr/sysctl.h"
 
 enum {
+	RETRY_MS = 1000, /* until a lost device is made again */
 	TURN = 256, /* packets read from the device in one turn of the loop */
 	DEVICE_QUEUE = 4096, /* packets the kernel keeps until we read */
 	PACKET_MAX = 65536,
@@ -41,6 +42,7 @@ struct tun {
 	struct xtr *x;
 	int fd;
 	struct loop_fd *event;
+	struct loop_timer *retry;
 	struct dp_send *send;
 	struct dp_receive *receive;
 	struct log_limit log;
@@ -238,31 +240,71 @@ device_start(struct tun *t)
 
 /* From the kernel. */
 
+static void on_readable(void *arg, int fd, unsigned what);
+
+static enum err
+device_listen(struct tun *t)
+{
+	t->event = loop_fd_new(t->x->loop, t->fd, LOOP_READ, on_readable, t);
+	return t->event ? ERR_OK : ERR_NOMEM;
+}
+
+static void
+device_close(struct tun *t)
+{
+	loop_fd_free(t->event);
+	t->event = NULL;
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+}
+
+/* Somebody removed the device; the back-stops hold until it is there again. */
+static void
+device_retry(void *arg)
+{
+	struct tun *t = arg;
+
+	if (device_start(t) == ERR_OK && device_listen(t) == ERR_OK) {
+		log_info("data", "device %s: made again",
+		    t->x->conf->dataplane.device);
+		return;
+	}
+	t->x->counters.kernel_errors++;
+	device_close(t);
+	loop_timer_set(t->retry, RETRY_MS);
+}
+
+static void
+read_failed(struct tun *t, int error)
+{
+	uint32_t suppressed;
+
+	t->x->counters.kernel_errors++;
+	if (log_allowed(&t->log, xtr_now(t->x), &suppressed))
+		log_error("data", "device %s: read: %s",
+		    t->x->conf->dataplane.device, strerror(error));
+	if (error == EBADFD) {
+		device_close(t);
+		loop_timer_set(t->retry, RETRY_MS);
+	}
+}
+
 static void
 on_readable(void *arg, int fd, unsigned what)
 {
 	struct tun *t = arg;
 	uint8_t *packet = t->room + FORWARD_ROOM;
+	ssize_t n = 1;
 
 	(void)what;
 	dp_send_batch_begin(t->send);
-	for (unsigned i = 0; i < TURN; i++) {
-		ssize_t n = read(fd, packet, PACKET_MAX);
-
-		if (n > 0) {
+	for (unsigned i = 0; i < TURN && n > 0; i++) {
+		n = read(fd, packet, PACKET_MAX);
+		if (n > 0)
 			forward_out(t->x, packet, (size_t)n);
-			continue;
-		}
-		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			uint32_t more;
-
-			t->x->counters.kernel_errors++;
-			if (log_allowed(&t->log, xtr_now(t->x), &more))
-				log_error("data", "device %s: read: %s",
-				    t->x->conf->dataplane.device,
-				    strerror(errno));
-		}
-		break;
+		else if (n < 0 && errno != EAGAIN && errno != EINTR)
+			read_failed(t, errno);
 	}
 	dp_send_batch_end(t->send);
 }
@@ -318,9 +360,8 @@ tun_stop(struct dp *d)
 		return;
 	dp_receive_free(t->receive);
 	dp_send_free(t->send);
-	loop_fd_free(t->event);
-	if (t->fd >= 0)
-		close(t->fd);
+	loop_timer_free(t->retry);
+	device_close(t);
 	dp_fini(&t->dp);
 	free(t);
 }
@@ -350,16 +391,14 @@ tun_start(struct xtr *x, struct dp **out)
 	}
 	t->x = x;
 	t->fd = -1;
-	err = device_start(t);
+	t->retry = loop_timer_new(x->loop, device_retry, t);
+	err = t->retry ? device_start(t) : ERR_NOMEM;
 	if (!err)
 		err = dp_send_new(x, &t->send);
 	if (!err)
 		err = dp_receive_new(x, t->send, &t->receive);
-	if (!err) {
-		t->event =
-		    loop_fd_new(x->loop, t->fd, LOOP_READ, on_readable, t);
-		err = t->event ? ERR_OK : ERR_NOMEM;
-	}
+	if (!err)
+		err = device_listen(t);
 	if (err) {
 		x->counters.kernel_errors++;
 		tun_stop(&t->dp);

@@ -283,6 +283,18 @@ def test_nothing_leaks_without_the_device(p):
                      f"{to} after the restart", lab=p.lab)
 
 
+def test_a_removed_device_is_made_again(p):
+    a = p["xtr-a"]
+    with captured(p["core"], "xtr-a") as frames:
+        a.ip("link del lisp0")
+        ping(p["vm1"], "10.3.0.10")
+        for to in ("10.3.0.10", "fd01:3::10"):
+            net.wait_for(lambda: ping(p["vm1"], to, count=1)[0], 5,
+                         f"{to} through the new device", lab=p.lab)
+    assert not in_clear(frames), in_clear(frames)[0].summary()
+    assert p.counter("xtr-a", "kernel.errors") < 20   # no busy loop
+
+
 def cleanup(p, name):
     xtr = p.site[name]
     return p[name].run([probes.program("xtrd"), "-f", xtr.file, "--cleanup"], check=False)
