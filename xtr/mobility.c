@@ -26,8 +26,6 @@
 #include "xtr/requesters.h"
 #include "xtr/smr.h"
 
-#define LATE_KEEP_MS 30000
-
 static void
 entry_released(struct eid_entry *e)
 {
@@ -220,142 +218,6 @@ mobility_apply(struct xtr *x, struct eid_entry *e, const struct decision *d,
 	mobility_save(x, e);
 }
 
-/* Is it about the incoming mark, or a statement of ownership?  4.2 step 5. */
-static bool
-is_about_mark(const struct cpm *m)
-{
-	return m->reason == CPM_ARRIVING ||
-	    (m->reason == CPM_ABORTED && m->generation == 0);
-}
-
-static struct late *
-late_find(struct mobile *m, const uint8_t sender[16])
-{
-	for (unsigned i = 0; i < LATE_SENDERS; i++)
-		if (m->late[i].at_ms &&
-		    memcmp(m->late[i].sender, sender, 16) == 0)
-			return &m->late[i];
-	return NULL;
-}
-
-static bool
-is_late(struct mobile *m, const struct cpm *c)
-{
-	const struct late *l = late_find(m, c->sender_id);
-
-	if (!l)
-		return false;
-	return c->nonce < l->ownership ||
-	    (is_about_mark(c) && c->nonce < l->mark);
-}
-
-/*
- * Notes the nonce.  Kept for the owner and the holder of the mark, others go
- * after 30 s, the oldest first if there are more.
- */
-static void
-late_note(struct xtr *x, const struct eid_entry *e, const struct cpm *c)
-{
-	struct mobile *m = mobile_of(e);
-	const int64_t now = (int64_t)clock_wall_ms(x->clock);
-	struct late *l = late_find(m, c->sender_id);
-
-	for (unsigned i = 0; !l && i < LATE_SENDERS; i++)
-		if (!m->late[i].at_ms || now - m->late[i].at_ms > LATE_KEEP_MS)
-			if (memcmp(m->late[i].sender, e->owner, 16) != 0 ||
-			    !m->late[i].at_ms) {
-				l = &m->late[i];
-				memset(l, 0, sizeof(*l));
-			}
-	if (!l) {
-		l = &m->late[0];
-		for (unsigned i = 1; i < LATE_SENDERS; i++)
-			if (m->late[i].at_ms < l->at_ms)
-				l = &m->late[i];
-		memset(l, 0, sizeof(*l));
-	}
-	memcpy(l->sender, c->sender_id, 16);
-	l->at_ms = now;
-	if (is_about_mark(c))
-		l->mark = c->nonce;
-	else
-		l->ownership = c->nonce;
-}
-
-static bool
-is_compared(const struct cpm *c)
-{
-	switch (c->op) {
-	case CPM_OP_CPM:
-		return !is_about_mark(c);
-	case CPM_OP_NOTIFY:
-		return c->reason != CPM_ABORTED && c->reason != CPM_ARRIVING;
-	case CPM_OP_ACK:
-	case CPM_OP_REQUESTERS:
-		break;
-	}
-	return false;
-}
-
-/* docs/cpm.md 4.2 step 6. */
-static enum relation
-relate(const struct eid_entry *e, const struct cpm *c, bool *tie)
-{
-	const uint8_t *owner = c->op == CPM_OP_CPM ? c->sender_id : c->owner;
-	const bool claims = c->op == CPM_OP_CPM &&
-	    (c->reason == CPM_ARRIVED || c->reason == CPM_PRESENT);
-	const uint64_t known =
-	    claims && e->seen > e->generation ? e->seen : e->generation;
-	int order;
-
-	*tie = false;
-	if (!is_compared(c))
-		return RELATION_ANY;
-	if (c->generation > known)
-		return RELATION_NEWER;
-	if (c->generation < e->generation || e->generation == 0)
-		return RELATION_OLDER;
-	if (c->generation > e->generation)
-		return RELATION_OLDER; /* not above 'seen' */
-	order = memcmp(owner, e->owner, 16);
-	if (order == 0 || uuid_is_zero(e->owner))
-		return RELATION_SAME;
-	*tie = true;
-	return order > 0 ? RELATION_NEWER : RELATION_OLDER;
-}
-
-/*
- * An EID that is owned under one VM-ID is not taken over under another one,
- * except by 'arrived' of the holder of the incoming mark, 4.2 step 4.
- */
-static bool
-vm_id_allows(const struct eid_entry *e, const struct cpm *c)
-{
-	const bool owned = eid_is_ours(e) || e->state == EID_AWAY;
-
-	if (c->op != CPM_OP_CPM || is_about_mark(c) || !owned ||
-	    uuid_is_zero(e->vm_id) || memcmp(e->vm_id, c->vm_id, 16) == 0)
-		return true;
-	return c->reason == CPM_ARRIVED && e->incoming &&
-	    memcmp(e->incoming_from, c->sender_id, 16) == 0;
-}
-
-static void
-adopt(struct xtr *x, struct eid_entry *e, const struct cpm *c)
-{
-	const uint8_t *owner = c->op == CPM_OP_CPM ? c->sender_id : c->owner;
-
-	if (!uuid_is_zero(e->vm_id) && !uuid_is_zero(c->vm_id) &&
-	    memcmp(e->vm_id, c->vm_id, 16) != 0 && c->op != CPM_OP_CPM)
-		mobility_alarm(x, &e->eid, "moved under another VM-ID");
-	e->generation = c->generation;
-	if (e->seen < e->generation)
-		e->seen = e->generation;
-	memcpy(e->owner, owner, 16);
-	if (!uuid_is_zero(c->vm_id))
-		memcpy(e->vm_id, c->vm_id, 16);
-}
-
 static void
 remember_claim(struct mobile *m, const struct cpm_in *in)
 {
@@ -441,8 +303,8 @@ on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 	}
 	if (e->seen > *highest)
 		*highest = e->seen;
-	relation = relate(e, c, &tie);
-	if (relation == RELATION_NEWER && !vm_id_allows(e, c)) {
+	relation = mobility_relate(e, c, &tie);
+	if (relation == RELATION_NEWER && !mobility_vm_id_allows(e, c)) {
 		if (!in->duplicate)
 			mobility_alarm(x, eid, "claimed by %s for another VM",
 			    sender_name(in->sender));
@@ -451,7 +313,7 @@ on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 	if (in->duplicate)
 		return relation == RELATION_OLDER ? older(x, e, in)
 						  : CPM_ACK_NOTHING;
-	if (c->op == CPM_OP_CPM && is_late(mobile_of(e), c)) {
+	if (c->op == CPM_OP_CPM && mobility_is_late(mobile_of(e), c)) {
 		x->counters.rx[LISP_SHARED][ERR_LATE]++;
 		mobility_keep_peers(x, e, c);
 		return c->generation && c->generation < e->generation
@@ -469,12 +331,12 @@ on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 		return refuse(x, in, eid, ERR_UNSUPPORTED, CPM_ACK_MALFORMED);
 	if (relation != RELATION_ANY &&
 	    (d->actions[0] != ACT_NONE || d->next != e->state))
-		adopt(x, e, c);
+		mobility_adopt(x, e, c);
 	if (c->op == CPM_OP_CPM) {
-		late_note(x, e, c);
+		mobility_late_note(x, e, c);
 		if (memcmp(e->owner, c->sender_id, 16) == 0)
 			remember_claim(mobile_of(e), in);
-		if (!is_about_mark(c) && e->incoming &&
+		if (!mobility_is_about_mark(c) && e->incoming &&
 		    memcmp(e->incoming_from, c->sender_id, 16) == 0)
 			e->incoming = false;
 	}
@@ -619,7 +481,7 @@ mobility_move_here(struct xtr *x, const struct eid *eid, const char **error)
 	in.m.eids[0] = *eid;
 	memcpy(in.m.sender_id, x->conf->site.xtr_id, 16);
 	memcpy(in.m.vm_id, e->vm_id, 16);
-	adopt(x, e, &in.m);
+	mobility_adopt(x, e, &in.m);
 	mobile_of(e)->claim.set = false;
 	mobility_apply(x, e,
 	    decide(CPM_OP_CPM, CPM_PRESENT, RELATION_NEWER, e->state), &in);

@@ -3,12 +3,13 @@
 #define XTR_MOBILITY_ENTRY_H
 
 /*
- * mobility_entry.h - what mobility.c, mobility_act.c, mobility_event.c and
- * mobility_store.c share: the handover's own part of a dynamic EID, and the
- * steps between the four files.
+ * mobility_entry.h - what the files of the handover share: its own part of a
+ * dynamic EID, and the steps between them.
  *
- *	datagram -> mobility.c (relation, table) -> mobility_act.c (actions)
- *	timer, Map-Notify, lookup -> mobility_event.c -> table -> actions
+ *	datagram -> mobility.c -> mobility_order.c (does it count?)
+ *	                       -> decide.c -> mobility_act.c (actions)
+ *	timer, Map-Notify, lookup -> mobility_event.c -> decide.c -> actions
+ *	peers and requesters: mobility_peers.c
  *	every change -> mobility_store.c
  */
 #include "common/cpm.h"
@@ -108,14 +109,38 @@ void mobility_apply(struct xtr *, struct eid_entry *, const struct decision *,
 __attribute__((format(printf, 3, 4))) void
 mobility_alarm(struct xtr *, const struct eid *, const char *fmt, ...);
 
+/* mobility_order.c */
+/* About the incoming mark, or a statement of ownership?  4.2 step 5. */
+bool mobility_is_about_mark(const struct cpm *);
+/* A later statement of that sender was processed. */
+bool mobility_is_late(struct mobile *, const struct cpm *);
+/* This one is processed now. */
+void
+mobility_late_note(struct xtr *, const struct eid_entry *, const struct cpm *);
+/* 4.2 step 6; '*tie': two owners of one generation. */
+enum relation
+mobility_relate(const struct eid_entry *, const struct cpm *, bool *tie);
+/*
+ * An EID that is owned under one VM-ID is not taken over under another one,
+ * except by 'arrived' of the holder of the incoming mark, 4.2 step 4.
+ */
+bool mobility_vm_id_allows(const struct eid_entry *, const struct cpm *);
+/* Generation, owner and VM-ID of the message are those of the EID now. */
+void mobility_adopt(struct xtr *, struct eid_entry *, const struct cpm *);
+
 /* mobility_act.c */
 void mobility_act(struct xtr *, struct eid_entry *, uint8_t action,
     enum eid_state before, const struct cpm_in *in);
+
+/* mobility_peers.c */
 /* Keeps the kind 1 peers of a message, newest series first, each once. */
 void mobility_keep_peers(struct xtr *, struct eid_entry *, const struct cpm *);
 void mobility_drop_peers(struct xtr *, struct eid_entry *);
 /* Hands peers that came late to the site where the EID is now (6.4). */
 void mobility_pass_on(struct xtr *, struct eid_entry *, const struct cpm *);
+/* What another site knows of the ITRs (6.1 step 4, 6.10). */
+void
+mobility_audience(struct xtr *, struct eid_entry *, const struct cpm_in *in);
 
 /* mobility_event.c */
 void mobility_arm(struct eid_entry *, enum task, int64_t in_ms);

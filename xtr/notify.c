@@ -1,330 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * notify.c - xTR to xTR: Notify and Requesters, until acked.
+ * notify.c - xTR to xTR: what the xTRs of the other sites are told.
  *
- * mobility.c says what to tell; this file encodes, signs, sends, repeats and
- * reads the Acks.  A message is kept as the octets that were sent, so that a
- * retransmission is the same datagram and the other side sees a duplicate.
+ * mobility_act.c says when; here a statement becomes one message per xTR, or
+ * the parts of a series.  notify_queue.c repeats them until they are acked.
  */
 #include "notify.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/auth.h"
 #include "common/lisp.h"
-#include "xtr/map_cache.h"
 #include "xtr/mobility.h"
 #include "xtr/move.h"
-#include "xtr/output.h"
+#include "xtr/notify_queue.h"
 #include "xtr/requesters.h"
-#include "xtr/store.h"
 
-enum {
-	RETRY_FIRST_MS = 100,
-	RETRY_MAX_MS = 1000,
-	SENDINGS = 12,
-	SLOW_MS = 60000,
-	PEERS_MAX = 4096, /* entries of one op 4 */
-};
-
-struct stream { /* what one xTR is told about one EID by one op */
-	struct eid eid;
-	uint8_t to[16];
-	uint32_t op;
-};
-
-struct out {
-	struct table_node by_nonce;
-	uint64_t nonce;
-	struct stream stream;
-	struct out *next_in_stream, *prev_in_stream;
-	struct xtr *x;
-	struct loop_timer *timer;
-	struct addr rloc;
-	uint64_t generation;
-	uint8_t reason;
-	unsigned sendings;
-	size_t len;
-	uint8_t bytes[];
-};
-
-struct stream_head {
-	struct table_node by_stream;
-	struct stream stream;
-	struct out *first;
-};
-
-struct notify {
-	struct table outs, streams;
-};
-
-struct notify *
-notify_new(struct xtr *x)
-{
-	struct notify *t = calloc(1, sizeof(*t));
-
-	(void)x;
-	if (!t)
-		return NULL;
-	if (table_init(&t->outs, NOTIFY_MAX, offsetof(struct out, by_nonce),
-		offsetof(struct out, nonce), sizeof(uint64_t)) ||
-	    table_init(&t->streams, NOTIFY_MAX,
-		offsetof(struct stream_head, by_stream),
-		offsetof(struct stream_head, stream), sizeof(struct stream))) {
-		free(t);
-		return NULL;
-	}
-	return t;
-}
-
-static void
-out_free(struct notify *t, struct out *o)
-{
-	struct stream_head *h = table_entry(
-	    table_find(&t->streams, &o->stream), struct stream_head, by_stream);
-
-	if (o->next_in_stream)
-		o->next_in_stream->prev_in_stream = o->prev_in_stream;
-	if (o->prev_in_stream)
-		o->prev_in_stream->next_in_stream = o->next_in_stream;
-	else if (h)
-		h->first = o->next_in_stream;
-	if (h && !h->first) {
-		table_remove(&t->streams, &h->by_stream);
-		free(h);
-	}
-	table_remove(&t->outs, &o->by_nonce);
-	loop_timer_free(o->timer);
-	free(o);
-}
-
-void
-notify_free(struct notify *t)
-{
-	struct table_iter i;
-	struct table_node *n;
-
-	if (!t)
-		return;
-	for (i = table_iter(&t->outs); (n = table_next(&i));)
-		out_free(t, table_entry(n, struct out, by_nonce));
-	table_fini(&t->outs);
-	table_fini(&t->streams);
-	free(t);
-}
-
-static struct stream
-stream_of(const struct eid *eid, const uint8_t to[16], enum cpm_op op)
-{
-	struct stream s;
-
-	memset(&s, 0, sizeof(s));
-	s.eid = *eid;
-	memcpy(s.to, to, 16);
-	s.op = op;
-	return s;
-}
-
-static void
-cancel_stream(struct notify *t, const struct stream *s)
-{
-	struct stream_head *h;
-
-	while ((h = table_entry(
-		    table_find(&t->streams, s), struct stream_head, by_stream)))
-		out_free(t, h->first);
-}
-
-/* Does what the message says still hold? */
-static bool
-still_true(const struct xtr *x, const struct out *o)
-{
-	const struct eid_entry *e = eids_find(x->eids, &o->stream.eid);
-
-	if (!e || o->stream.op != CPM_OP_NOTIFY)
-		return false;
-	switch (o->reason) {
-	case CPM_ARRIVED:
-		return eid_is_ours(e) && e->generation == o->generation &&
-		    !e->contested;
-	case CPM_ABSENT:
-		return e->state == EID_ABSENT && e->generation == o->generation;
-	case CPM_ARRIVING:
-		return e->incoming;
-	default:
-		return false;
-	}
-}
-
-static void
-transmit(struct xtr *x, struct out *o)
-{
-	const bool again = o->sendings++ > 0;
-
-	if (o->stream.op == CPM_OP_NOTIFY) {
-		x->counters.notify_sent++;
-		x->counters.notify_retried += again;
-	} else {
-		x->counters.requesters_sent++;
-		x->counters.requesters_retried += again;
-	}
-	output_send(x, xtr_rloc(x, o->rloc.afi), &o->rloc, LISP_CONTROL_PORT,
-	    o->bytes, o->len);
-}
-
-static int64_t
-retry_ms(unsigned sendings)
-{
-	int64_t ms = RETRY_FIRST_MS;
-
-	for (unsigned i = 1; i < sendings && ms < RETRY_MAX_MS; i++)
-		ms *= 2;
-	return ms < RETRY_MAX_MS ? ms : RETRY_MAX_MS;
-}
-
-/* The same statement under a new nonce; false: it stays as it is. */
-static bool
-renew(struct xtr *x, struct out *o)
-{
-	const struct sender *to = mobility_sender(x, o->stream.to);
-	const uint64_t nonce =
-	    store_nonce_next(x->store, "cpm", clock_wall_ms(x->clock));
-	struct wire_writer w = wire_writer(o->bytes + 4, o->len - 4);
-
-	if (!to)
-		return false;
-	wire_put_u64(&w, nonce);
-	(void)wire_room(&w, 4); /* key, algorithm, length stay */
-	wire_put_zero(&w, CPM_AUTH_LEN);
-	if (auth_sign(o->bytes, o->len, sender_key(to)))
-		return false;
-	table_remove(&x->notify->outs, &o->by_nonce);
-	o->nonce = nonce;
-	o->sendings = 0;
-	/* There is room: one was just removed. */
-	return table_add(&x->notify->outs, &o->by_nonce) == ERR_OK;
-}
-
-static void
-timed_out(void *arg)
-{
-	struct out *o = arg;
-	struct xtr *x = o->x;
-	char eid[EID_STR_MAX], rloc[ADDR_STR_MAX];
-
-	if (o->sendings < SENDINGS) {
-		transmit(x, o);
-		loop_timer_set(o->timer, retry_ms(o->sendings));
-		return;
-	}
-	if (o->sendings == SENDINGS) {
-		log_warning("notify", "%s: no Ack from %s for %s",
-		    eid_str(&o->stream.eid, eid), addr_str(&o->rloc, rloc),
-		    cpm_reason_str(o->reason));
-		if (o->stream.op == CPM_OP_NOTIFY)
-			x->counters.notify_given_up++;
-		else
-			x->counters.requesters_given_up++;
-		o->sendings++;
-		if (still_true(x, o)) {
-			loop_timer_set(o->timer, SLOW_MS);
-			return;
-		}
-	} else if (still_true(x, o) && renew(x, o)) {
-		transmit(x, o);
-		loop_timer_set(o->timer, retry_ms(o->sendings));
-		return;
-	}
-	out_free(x->notify, o);
-}
-
-/* The RLOC of that xTR in a family we have, or NULL. */
-static const struct addr *
-reachable_rloc(const struct xtr *x, const struct conf_site_xtr *p)
-{
-	if (xtr_rloc(x, p->rloc.afi))
-		return &p->rloc;
-	for (size_t i = 0; i < p->rlocs.n; i++) {
-		const struct addr *a = conf_at(p->rlocs, struct addr, i);
-
-		if (xtr_rloc(x, a->afi))
-			return a;
-	}
-	return NULL;
-}
-
-/* Encodes, signs, keeps and sends one message with these peers. */
-static bool
-send_message(struct xtr *x, const struct sender *to, struct cpm *m,
-    const struct cpm_peer *peers, unsigned n_peers, unsigned copies)
-{
-	struct notify *t = x->notify;
-	const struct addr *rloc = reachable_rloc(x, to->xtr);
-	const struct auth_key *key = sender_key(to);
-	uint8_t buf[2048];
-	struct wire_writer w = wire_writer(buf, sizeof(buf));
-	struct stream_head *h;
-	struct out *o;
-
-	if (!rloc)
-		return false;
-	m->nonce = store_nonce_next(x->store, "cpm", clock_wall_ms(x->clock));
-	if (m->parts == 1)
-		m->series = (uint32_t)m->nonce;
-	m->subtype = (uint16_t)x->conf->mobility.cpm_subtype;
-	m->ack_wanted = true;
-	m->key_id = key->key_id;
-	m->algorithm = key->algorithm;
-	memcpy(m->sender_id, x->conf->site.xtr_id, 16);
-	cpm_encode(&w, m, peers, n_peers);
-	if (w.err || auth_sign(buf, wire_written(&w), key))
-		return false;
-
-	o = calloc(1, sizeof(*o) + wire_written(&w));
-	if (!o)
-		return false;
-	o->x = x;
-	o->nonce = m->nonce;
-	o->stream = stream_of(&m->eids[0], to->id, m->op);
-	o->rloc = *rloc;
-	o->generation = m->generation;
-	o->reason = m->reason;
-	o->len = wire_written(&w);
-	memcpy(o->bytes, buf, o->len);
-	h = table_entry(
-	    table_find(&t->streams, &o->stream), struct stream_head, by_stream);
-	if (!h) {
-		h = calloc(1, sizeof(*h));
-		if (!h)
-			goto fail;
-		h->stream = o->stream;
-		if (table_add(&t->streams, &h->by_stream)) {
-			free(h);
-			goto fail;
-		}
-	}
-	o->timer = loop_timer_new(x->loop, timed_out, o);
-	if (!o->timer || table_add(&t->outs, &o->by_nonce)) {
-		if (!h->first) {
-			table_remove(&t->streams, &h->by_stream);
-			free(h);
-		}
-		goto fail;
-	}
-	o->next_in_stream = h->first;
-	if (h->first)
-		h->first->prev_in_stream = o;
-	h->first = o;
-	for (unsigned i = 0; i < copies; i++)
-		transmit(x, o);
-	loop_timer_set(o->timer, retry_ms(1));
-	return true;
-fail:
-	loop_timer_free(o->timer);
-	free(o);
-	return false;
-}
+enum { PEERS_MAX = 4096 }; /* entries of one op 4 */
 
 static struct cpm_peer
 owner_peer(const struct eid_entry *e)
@@ -353,7 +45,6 @@ notify_one(struct xtr *x, const struct eid_entry *e, uint8_t reason,
     const struct sender *to)
 {
 	struct cpm m = message(e, CPM_OP_NOTIFY, reason);
-	const struct stream s = stream_of(&e->eid, to->id, CPM_OP_NOTIFY);
 	struct cpm_peer peers[1 + 32];
 	unsigned n = 0;
 
@@ -369,8 +60,9 @@ notify_one(struct xtr *x, const struct eid_entry *e, uint8_t reason,
 				.addr = conf_at(
 				    x->conf->site.rlocs, struct conf_rloc, i)
 					    ->address };
-	cancel_stream(x->notify, &s);
-	if (!send_message(x, to, &m, peers, n, reason == CPM_ARRIVED ? 2 : 1)) {
+	notify_queue_cancel(x, &e->eid, to->id, CPM_OP_NOTIFY);
+	if (!notify_queue_send(
+		x, to, &m, peers, n, reason == CPM_ARRIVED ? 2 : 1)) {
 		x->counters.notify_given_up++;
 		return;
 	}
@@ -422,10 +114,8 @@ notify_cancel(struct xtr *x, const struct eid *eid)
 		for (size_t j = 0; j < site->xtrs.n; j++) {
 			const struct conf_site_xtr *p =
 			    conf_at(site->xtrs, struct conf_site_xtr, j);
-			const struct stream s =
-			    stream_of(eid, p->xtr_id, CPM_OP_NOTIFY);
 
-			cancel_stream(x->notify, &s);
+			notify_queue_cancel(x, eid, p->xtr_id, CPM_OP_NOTIFY);
 		}
 	}
 }
@@ -460,8 +150,7 @@ notify_requesters(struct xtr *x, const struct eid_entry *e,
     const struct cpm_peer *peers, unsigned n_peers)
 {
 	struct cpm m = message(e, CPM_OP_REQUESTERS, reason);
-	const struct stream s = stream_of(&e->eid, to->id, CPM_OP_REQUESTERS);
-	const struct addr *rloc = reachable_rloc(x, to->xtr);
+	const struct addr *rloc = notify_queue_rloc(x, to->xtr);
 	const struct conf_list *pitrs = &x->conf->itr.proxy_itrs;
 	struct list l = { .with_sources = reason == CPM_ARRIVED };
 	size_t payload;
@@ -470,7 +159,7 @@ notify_requesters(struct xtr *x, const struct eid_entry *e,
 	l.peers = calloc(PEERS_MAX, sizeof(*l.peers));
 	if (!l.peers || !rloc)
 		goto out;
-	cancel_stream(x->notify, &s);
+	notify_queue_cancel(x, &e->eid, to->id, CPM_OP_REQUESTERS);
 	payload = rloc->afi == AFI_IPV4 ? LISP_PAYLOAD_IPV4 : LISP_PAYLOAD_IPV6;
 	m.drained = drained && reason == CPM_ARRIVED;
 	if (e->generation)
@@ -493,82 +182,10 @@ notify_requesters(struct xtr *x, const struct eid_entry *e,
 	at = 0;
 	for (unsigned i = 0; i < parts; i++) {
 		m.part = (uint16_t)(i + 1);
-		if (!send_message(x, to, &m, l.peers + at, counts[i], 1))
+		if (!notify_queue_send(x, to, &m, l.peers + at, counts[i], 1))
 			x->counters.requesters_given_up++;
 		at += counts[i];
 	}
 out:
 	free(l.peers);
-}
-
-static void
-refused(struct xtr *x, struct out *o, uint8_t status)
-{
-	char eid[EID_STR_MAX], rloc[ADDR_STR_MAX];
-
-	log_error("notify", "%s: %s refuses %s: %s",
-	    eid_str(&o->stream.eid, eid), addr_str(&o->rloc, rloc),
-	    cpm_reason_str(o->reason), cpm_status_str(status));
-	out_free(x->notify, o);
-}
-
-enum err
-notify_on_ack(
-    struct xtr *x, const struct sender *from, const struct datagram *dg)
-{
-	struct cpm_ack a;
-	struct out *o;
-	uint8_t status;
-	enum err err = cpm_ack_decode(
-	    dg->bytes, dg->len, (uint16_t)x->conf->mobility.cpm_subtype, &a);
-
-	if (err)
-		return err;
-	o = table_entry(
-	    table_find(&x->notify->outs, &a.nonce), struct out, by_nonce);
-	if (!o || memcmp(o->stream.to, from->id, 16) != 0)
-		return ERR_NONCE;
-	if (cpm_is_future(x, a.highest_generation) ||
-	    cpm_is_future(x, a.highest_nonce))
-		return ERR_FUTURE;
-	mobility_on_seen(x, &o->stream.eid, a.highest_generation);
-	status = a.status == CPM_ACK_DIFFER && a.n_eids ? a.eids[0].status
-							: a.status;
-	switch (status) {
-	case CPM_ACK_DONE:
-	case CPM_ACK_NOTHING:
-		if (o->stream.op == CPM_OP_NOTIFY && o->reason == CPM_ARRIVED)
-			move_note(x, &o->stream.eid, MOVE_NOTIFY_ACKED,
-			    &from->xtr->rloc);
-		out_free(x->notify, o);
-		break;
-	case CPM_ACK_POLICY:
-	case CPM_ACK_MALFORMED:
-		refused(x, o, status);
-		break;
-	case CPM_ACK_NONCE:
-		store_nonce_raise(x->store, "cpm", a.highest_nonce);
-		if (!renew(x, o)) {
-			out_free(x->notify, o);
-			break;
-		}
-		transmit(x, o);
-		loop_timer_set(o->timer, retry_ms(o->sendings));
-		break;
-	case CPM_ACK_STALE: {
-		const struct eid eid = o->stream.eid;
-		const uint64_t generation = o->generation;
-		const bool claim =
-		    o->stream.op == CPM_OP_NOTIFY && o->reason == CPM_ARRIVED;
-
-		out_free(x->notify, o);
-		if (claim)
-			mobility_on_stale(x, &eid, generation);
-		break;
-	}
-	default: /* rate, internal, unknown: again, later */
-		loop_timer_set(o->timer, RETRY_MAX_MS);
-		break;
-	}
-	return ERR_OK;
 }

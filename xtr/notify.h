@@ -3,21 +3,13 @@
 #define XTR_NOTIFY_H
 
 /*
- * notify.h - xTR to xTR: Notify (op 3) and Requesters (op 4), repeated until
- * acked.  docs/cpm.md 6.9.
+ * notify.h - xTR to xTR: Notify (op 3) and Requesters (op 4).  docs/cpm.md 6.9.
  *
- * Key: nonce; second index (EID, xTR, op).  Owner: this table.  Bound:
- * NOTIFY_MAX messages, beyond them new ones are refused and counted.  First
- * retransmission after 100 ms, doubling, cap 1 s, 12 sendings of the same
- * octets; a Notify then every 60 s with a new nonce while what it says still
- * holds, Requesters are given up.  A newer Notify for an EID and xTR replaces
- * the older one.
+ * A newer Notify for an EID and xTR replaces the older one.
  */
 #include "xtr/cpm_in.h"
 #include "xtr/eids.h"
 #include "xtr/xtr.h"
-
-#define NOTIFY_MAX 65536
 
 struct notify *notify_new(struct xtr *);
 void notify_free(struct notify *); /* accepts NULL */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XTR_NOTIFY_QUEUE_H
+#define XTR_NOTIFY_QUEUE_H
+
+/*
+ * notify_queue.h - messages to xTRs of other sites, repeated until acked.
+ * docs/cpm.md 6.9.  notify.c is the only user.
+ *
+ * Key: nonce; second index (EID, xTR, op).  Owner: this table.  Bound:
+ * NOTIFY_MAX messages, beyond them new ones are refused.  First retransmission
+ * after 100 ms, doubling, cap 1 s, 12 sendings of the same octets; a Notify
+ * then every 60 s with a new nonce while what it says still holds, Requesters
+ * are given up.
+ */
+#include "xtr/notify.h"
+
+#define NOTIFY_MAX 65536
+
+/*
+ * Encodes, signs, keeps and sends 'm' with these peers, 'copies' times at once.
+ * Fills in what names us: nonce, key, Sender-ID; the series of a single part.
+ * False if there is no room, or no way to that xTR.
+ */
+bool notify_queue_send(struct xtr *, const struct sender *to, struct cpm *m,
+    const struct cpm_peer *peers, unsigned n_peers, unsigned copies);
+/* Forgets what is outstanding towards that xTR about the EID by that op. */
+void notify_queue_cancel(
+    struct xtr *, const struct eid *, const uint8_t to[16], enum cpm_op op);
+/* The RLOC of that xTR in a family we have, or NULL. */
+const struct addr *
+notify_queue_rloc(const struct xtr *, const struct conf_site_xtr *);
+
+#endif
