@@ -4,7 +4,8 @@
  *
  * A message leaves a node through output_divert() and enters another one
  * through input_datagram() after the network's delay, as a timer of the shared
- * loop; the clock stands still until sim_run().
+ * loop; a packet likewise through the ops of dp.h and forward_in().  The clock
+ * stands still until sim_run().
  */
 #include "sim.h"
 
@@ -19,7 +20,9 @@
 
 #include "common/auth.h"
 #include "common/lisp.h"
+#include "tests/unit/xtr/packet.h"
 #include "xtr/eids.h"
+#include "xtr/forward.h"
 #include "xtr/input.h"
 #include "xtr/map_cache.h"
 #include "xtr/map_server.h"
@@ -27,57 +30,20 @@
 #include "xtr/store.h"
 
 #define START_WALL_US INT64_C(1800000000000000)
+#define MS_RLOC "192.0.2.129"
+#define MOBILE "10.1.1.0"
+#define MOBILE6 "2001:db8:1::"
 
-static const char *const names[SIM_NODES] = { "dc1", "dc2", "client", "ms" };
+static const char *const names[SIM_NODES] = { "dc1", "dc2", "dc3", "client",
+	"ms" };
 static const char *const rlocs[SIM_NODES] = { "192.0.2.1", "198.51.100.1",
-	"203.0.113.1", "192.0.2.129" };
-static const char *const hypervisors[2] = { "10.0.0.11", "10.0.1.11" };
+	"198.51.100.129", "203.0.113.1", MS_RLOC };
 
-static const char dc_conf[] =
-    "site: { name: %s, rlocs: [ { address: %s } ] }\n"
+static const char mapping_systems[] =
     "mapping-systems:\n"
     "  - name: corp\n"
-    "    map-servers: [ { address: 192.0.2.129, key-id: 1, key-file: key } ]\n"
-    "    map-resolvers: [ 192.0.2.129 ]\n"
-    "mobility:\n"
-    "  prefixes: [ { prefix: 10.1.1.0/24, mapping-system: corp } ]\n"
-    "  hypervisors:\n"
-    "    - { name: %s, host-id: %s, addresses: [ %s ], key-id: 11,\n"
-    "        key-file: key, prefixes: [ 10.1.1.0/25 ] }\n"
-    "  sites:\n"
-    "    - { name: %s, xtrs: [ { rloc: %s } ], prefixes: [ 10.1.1.0/24 ],\n"
-    "        key-id: 21, key-file: key }\n"
-    "dataplane: { kind: none }\n"
-    "state: { directory: %s, size: 64M }\n";
-
-static const char client_conf[] =
-    "site: { name: client, rlocs: [ { address: 203.0.113.1 } ] }\n"
-    "mapping-systems:\n"
-    "  - name: corp\n"
-    "    map-servers: [ { address: 192.0.2.129, key-id: 1, key-file: key } ]\n"
-    "    map-resolvers: [ 192.0.2.129 ]\n"
-    "eids: [ { prefix: 10.3.0.0/24, mapping-system: corp } ]\n"
-    "dataplane: { kind: none }\n"
-    "state: { directory: %s, size: 64M }\n";
-
-static const char ms_conf[] =
-    "site: { name: ms, rlocs: [ { address: 192.0.2.129 } ] }\n"
-    "map-server:\n"
-    "  sites:\n"
-    "    - { name: dc1, key-id: 1, key-file: key, sources: [ 192.0.2.1 ],\n"
-    "        prefixes: [ { prefix: 10.1.1.0/24, mobile: true,\n"
-    "                      accept-more-specifics: true } ] }\n"
-    "    - { name: dc2, key-id: 1, key-file: key, sources: [ 198.51.100.1 ],\n"
-    "        prefixes: [ { prefix: 10.1.1.0/24, mobile: true,\n"
-    "                      accept-more-specifics: true } ] }\n"
-    "    - { name: client, key-id: 1, key-file: key,\n"
-    "        prefixes: [ { prefix: 10.3.0.0/24 } ] }\n"
-    "map-resolver: {}\n"
-    "dataplane: { kind: none }\n"
-    "state: { directory: %s, size: 64M }\n";
-
-static const char *const host_ids[2] = { "a1a1a1a1-0000-4000-8000-000000000001",
-	"b2b2b2b2-0000-4000-8000-000000000002" };
+    "    map-servers: [ { address: " MS_RLOC ", key-id: 1, key-file: key } ]\n"
+    "    map-resolvers: [ " MS_RLOC " ]\n";
 
 struct eid
 sim_eid(const char *text)
@@ -99,8 +65,36 @@ sim_addr(const char *text)
 	return a;
 }
 
-static uint64_t
-random_u64(struct sim *s)
+const char *
+sim_rloc(enum sim_name n)
+{
+	return rlocs[n];
+}
+
+/* Hypervisors: host 0 and 3 at dc1, 1 and 4 at dc2, 2 and 5 at dc3. */
+static enum sim_name
+site_of_host(unsigned host)
+{
+	return host % SIM_SITES;
+}
+
+static struct addr
+host_addr(unsigned host)
+{
+	const uint8_t bytes[] = { 10, 0, (uint8_t)(host % SIM_SITES),
+		(uint8_t)(11 + host / SIM_SITES) };
+
+	return addr_make(AFI_IPV4, bytes);
+}
+
+void
+sim_host_id(unsigned host, uint8_t out[16])
+{
+	memset(out, 0xa0 + (int)host, 16);
+}
+
+uint64_t
+sim_random(struct sim *s)
 {
 	s->seed ^= s->seed << 13;
 	s->seed ^= s->seed >> 7;
@@ -108,53 +102,126 @@ random_u64(struct sim *s)
 	return s->seed;
 }
 
+/*
+ * The network.
+ */
+
 struct flight { /* a datagram under way */
 	struct sim *sim;
 	struct loop_timer *timer;
-	enum sim_name from, to;
+	enum sim_name to;
+	struct addr from;
+	bool data;
+	bool to_host;
+	unsigned host;
 	size_t len;
 	uint8_t bytes[];
 };
 
 static void
+land(struct flight *f)
+{
+	struct sim *s = f->sim;
+	struct sim_node *n = &s->nodes[f->to];
+	uint8_t *bytes = f->bytes + FORWARD_ROOM;
+	struct cpm_ack ack;
+
+	if (f->to_host) {
+		assert_int_equal(
+		    cpm_ack_decode(bytes, f->len, CPM_SUBTYPE, &ack), ERR_OK);
+		s->acked(s->acked_arg, f->host, &ack);
+	} else if (!n->up) {
+		return;
+	} else if (f->data) {
+		const struct forward_outer o = {
+			.from = f->from, .to = sim_addr(rlocs[f->to]), .ttl = 60
+		};
+
+		forward_in(&n->x, &o, bytes, f->len);
+	} else {
+		const struct datagram dg = { .bytes = bytes,
+			.len = f->len,
+			.from = f->from,
+			.port = LISP_CONTROL_PORT,
+			.to = sim_addr(rlocs[f->to]) };
+
+		(void)!input_datagram(&n->x, &dg);
+	}
+}
+
+static void
 arrive(void *arg)
 {
 	struct flight *f = arg;
-	struct sim_node *n = &f->sim->nodes[f->to];
-	const struct datagram dg = { .bytes = f->bytes,
-		.len = f->len,
-		.from = sim_addr(rlocs[f->from]),
-		.port = LISP_CONTROL_PORT,
-		.to = sim_addr(rlocs[f->to]) };
 
-	if (n->up)
-		(void)!input_datagram(&n->x, &dg);
+	land(f);
 	loop_timer_free(f->timer);
 	free(f);
 }
 
 static void
-deliver(struct sim *s, enum sim_name from, enum sim_name to,
-    const uint8_t *bytes, size_t len)
+take_off(struct sim *s, const struct flight *plan, const uint8_t *bytes)
 {
-	struct flight *f = calloc(1, sizeof(*f) + len);
+	struct flight *f = calloc(1, sizeof(*f) + FORWARD_ROOM + plan->len);
 
 	assert_non_null(f);
+	*f = *plan;
 	f->sim = s;
-	f->from = from;
-	f->to = to;
-	f->len = len;
-	memcpy(f->bytes, bytes, len);
+	memcpy(f->bytes + FORWARD_ROOM, bytes, plan->len);
 	f->timer = loop_timer_new(s->loop, arrive, f);
-	loop_timer_set_us(f->timer, s->delay_us);
+	loop_timer_set_us(f->timer,
+	    s->delay_us +
+		(s->jitter_us
+			? (int64_t)(sim_random(s) % (uint64_t)s->jitter_us)
+			: 0));
 }
 
 static void
-to_agent(struct sim *s, const struct addr *to, const uint8_t *bytes, size_t len)
+pass(struct sim *s, const struct flight *plan, const uint8_t *bytes)
+{
+	if (sim_random(s) % 100 >= s->loss_percent)
+		take_off(s, plan, bytes);
+	if (sim_random(s) % 100 < s->dup_percent)
+		take_off(s, plan, bytes);
+}
+
+/* From one node to whoever has the address 'to'. */
+static void
+route(struct sim_node *n, const struct addr *to, bool data,
+    const uint8_t *bytes, size_t len)
+{
+	struct sim *s = n->sim;
+	const enum sim_name from = (enum sim_name)(n - s->nodes);
+	const int type = data ? -1 : msg_type(bytes, len);
+
+	for (unsigned i = 0; i < SIM_NODES; i++) {
+		const struct addr a = sim_addr(rlocs[i]);
+
+		if (!addr_equal(to, &a) ||
+		    (s->cut[from][i] && (!s->cut_only || s->cut_only == type)))
+			continue;
+		pass(s,
+		    &(struct flight){ .to = i,
+			.from = sim_addr(rlocs[from]),
+			.data = data,
+			.len = len },
+		    bytes);
+	}
+}
+
+static void
+to_agent(struct sim *s, unsigned host, const uint8_t *bytes, size_t len)
 {
 	struct sim_ack *a = &s->inbox[s->n_inbox % SIM_INBOX];
 
-	a->to = *to;
+	if (s->acked) {
+		pass(s,
+		    &(struct flight){
+			.to_host = true, .host = host, .len = len },
+		    bytes);
+		return;
+	}
+	a->to = host_addr(host);
 	assert_int_equal(
 	    cpm_ack_decode(bytes, len, CPM_SUBTYPE, &a->ack), ERR_OK);
 	s->n_inbox++;
@@ -166,32 +233,101 @@ on_output(void *arg, const struct addr *to, uint16_t port, const uint8_t *bytes,
 {
 	struct sim_node *n = arg;
 	struct sim *s = n->sim;
-	const enum sim_name from = (enum sim_name)(n - s->nodes);
 
 	(void)port;
 	s->sent[msg_type(bytes, len) & 15]++;
-	for (unsigned i = 0; i < 2; i++) {
-		const struct addr a = sim_addr(hypervisors[i]);
+	for (unsigned i = 0; i < SIM_HOSTS; i++) {
+		const struct addr a = host_addr(i);
 
 		if (addr_equal(to, &a)) {
-			to_agent(s, to, bytes, len);
+			to_agent(s, i, bytes, len);
 			return;
 		}
 	}
-	for (unsigned i = 0; i < SIM_NODES; i++) {
-		const struct addr a = sim_addr(rlocs[i]);
-
-		if (!addr_equal(to, &a))
-			continue;
-		if (s->cut[from][i] &&
-		    (!s->cut_only || s->cut_only == msg_type(bytes, len)))
-			continue;
-		if (random_u64(s) % 100 >= s->loss_percent)
-			deliver(s, from, i, bytes, len);
-		if (random_u64(s) % 100 < s->dup_percent)
-			deliver(s, from, i, bytes, len);
-	}
+	route(n, to, false, bytes, len);
 }
+
+static void
+into_the_void(void *arg, const struct addr *to, uint16_t port,
+    const uint8_t *bytes, size_t len)
+{
+	(void)arg;
+	(void)to;
+	(void)port;
+	(void)bytes;
+	(void)len;
+}
+
+/*
+ * The data plane.
+ */
+
+static struct sim_node *
+node_of(struct dp *dp)
+{
+	return (struct sim_node *)((char *)dp - offsetof(struct sim_node, dp));
+}
+
+static enum err
+encapsulate(struct dp *dp, const struct addr *source, const struct addr *rloc,
+    uint16_t sport, uint8_t ttl, uint8_t tos, const uint8_t *payload,
+    size_t len)
+{
+	(void)source;
+	(void)sport;
+	(void)ttl;
+	(void)tos;
+	route(node_of(dp), rloc, true, payload, len);
+	return ERR_OK;
+}
+
+static enum err
+deliver(struct dp *dp, const uint8_t *packet, size_t len)
+{
+	struct sim_node *n = node_of(dp);
+	struct sim *s = n->sim;
+	const struct addr to = packet[0] >> 4 == 4
+	    ? addr_make(AFI_IPV4, packet + 16)
+	    : addr_make(AFI_IPV6, packet + 24);
+
+	(void)len;
+	n->delivered++;
+	if (s->on_packet)
+		s->on_packet(s->packet_arg, (enum sim_name)(n - s->nodes), &to);
+	return ERR_OK;
+}
+
+static enum err
+no_icmp(
+    struct dp *dp, const struct addr *to, const uint8_t *message, size_t len)
+{
+	(void)dp;
+	(void)to;
+	(void)message;
+	(void)len;
+	return ERR_OK;
+}
+
+static const struct dp_ops ops = { .name = "simulated",
+	.encapsulate = encapsulate,
+	.deliver = deliver,
+	.icmp = no_icmp };
+
+void
+sim_packet(
+    struct sim *s, enum sim_name from, const char *source, const char *to)
+{
+	const struct packet_spec spec = { .from = source, .to = to };
+	struct packet p;
+
+	packet_make(&spec, &p);
+	if (s->nodes[from].up)
+		forward_out(sim_xtr(s, from), p.bytes, p.len);
+}
+
+/*
+ * Configurations.
+ */
 
 static void
 write_file(const char *dir, const char *name, const char *text, mode_t mode)
@@ -208,23 +344,99 @@ write_file(const char *dir, const char *name, const char *text, mode_t mode)
 }
 
 static void
-write_conf(struct sim *s, enum sim_name n)
+dc_conf(FILE *f, enum sim_name n, const struct sim_options *o)
 {
-	char text[4096], state[96], name[32];
-	const enum sim_name other = n == DC1 ? DC2 : DC1;
+	fputs(mapping_systems, f);
+	fprintf(f,
+	    "mobility:\n"
+	    "  prefixes:\n"
+	    "    - { prefix: " MOBILE "/24, instance-id: %u,\n"
+	    "        mapping-system: corp }\n"
+	    "    - { prefix: " MOBILE6 "/64, instance-id: %u,\n"
+	    "        mapping-system: corp }\n"
+	    "  hypervisors:\n",
+	    o->iid, o->iid);
+	for (unsigned i = 0; i < SIM_HOSTS; i++) {
+		const struct addr a = host_addr(i);
+		char addr[ADDR_STR_MAX], id[UUID_STR_MAX];
+		uint8_t host_id[16];
 
-	snprintf(state, sizeof(state), "%s/state-%s", s->dir, names[n]);
+		if (site_of_host(i) != n)
+			continue;
+		sim_host_id(i, host_id);
+		fprintf(f,
+		    "    - { name: hyp%u, host-id: %s, addresses: [ %s ],\n"
+		    "        key-id: 11, key-file: key, instance-id: %u,\n"
+		    "        prefixes: [ " MOBILE "/25, " MOBILE6 "/64 ] }\n",
+		    i + 1, uuid_str(host_id, id), addr_str(&a, addr), o->iid);
+	}
+	fputs("  sites:\n", f);
+	for (unsigned i = 0; i < SIM_SITES; i++)
+		if (i != n)
+			fprintf(f,
+			    "    - { name: %s, xtrs: [ { rloc: %s } ],\n"
+			    "        key-id: 21, key-file: key,\n"
+			    "        instance-id: %u,\n"
+			    "        prefixes: [ " MOBILE "/24, " MOBILE6
+			    "/64 ] }\n",
+			    names[i], rlocs[i], o->iid);
+	if (o->extra)
+		fputs(o->extra, f);
+}
+
+static void
+ms_conf(FILE *f, const struct sim_options *o)
+{
+	fputs("map-server:\n  sites:\n", f);
+	for (unsigned i = 0; i < SIM_SITES; i++)
+		fprintf(f,
+		    "    - name: %s\n"
+		    "      key-id: 1\n"
+		    "      key-file: key\n"
+		    "      sources: [ %s ]\n"
+		    "      prefixes:\n"
+		    "        - { prefix: " MOBILE "/24, instance-id: %u,\n"
+		    "            mobile: true, accept-more-specifics: true }\n"
+		    "        - { prefix: " MOBILE6 "/64, instance-id: %u,\n"
+		    "            mobile: true, accept-more-specifics: true }\n",
+		    names[i], rlocs[i], o->iid, o->iid);
+	fputs("    - { name: client, key-id: 1, key-file: key,\n"
+	      "        prefixes: [ { prefix: 10.3.0.0/24 } ] }\n"
+	      "map-resolver: {}\n",
+	    f);
+}
+
+static void
+write_conf(struct sim *s, enum sim_name n, const struct sim_options *o)
+{
+	char *text = NULL, name[32];
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_non_null(f);
+	fprintf(f,
+	    "site: { name: %s, rlocs: [ { address: %s } ] }\n"
+	    "dataplane: { kind: none }\n"
+	    "state: { directory: %s/state-%s, size: 64M }\n",
+	    names[n], rlocs[n], s->dir, names[n]);
 	if (n == CLIENT)
-		snprintf(text, sizeof(text), client_conf, state);
+		fprintf(f,
+		    "%seids: [ { prefix: 10.3.0.0/24, mapping-system: corp } "
+		    "]\n",
+		    mapping_systems);
 	else if (n == MS)
-		snprintf(text, sizeof(text), ms_conf, state);
+		ms_conf(f, o);
 	else
-		snprintf(text, sizeof(text), dc_conf, names[n], rlocs[n],
-		    n == DC1 ? "hyp1" : "hyp2", host_ids[n], hypervisors[n],
-		    names[other], rlocs[other], state);
+		dc_conf(f, n, o);
+	fclose(f);
 	snprintf(name, sizeof(name), "%s.yaml", names[n]);
 	write_file(s->dir, name, text, 0600);
+	free(text);
 }
+
+/*
+ * Nodes.
+ */
 
 void
 sim_start(struct sim *s, enum sim_name name)
@@ -242,6 +454,8 @@ sim_start(struct sim *s, enum sim_name name)
 	n->x.clock = &s->clock;
 	n->x.loop = s->loop;
 	assert_int_equal(xtr_open(&n->x), ERR_OK);
+	assert_int_equal(dp_init(&n->dp, &ops), ERR_OK);
+	n->x.dp = &n->dp;
 	output_divert(&n->x, on_output, n);
 	n->up = true;
 	xtr_resume(&n->x);
@@ -257,16 +471,38 @@ sim_stop(struct sim *s, enum sim_name name)
 	/* Deferred work of this node must not outlive it. */
 	loop_poll(s->loop);
 	xtr_close(&n->x);
+	dp_fini(&n->dp);
 	xtr_conf_free(n->conf);
 	n->up = false;
 }
 
+void
+sim_kill(struct sim *s, enum sim_name name)
+{
+	if (!s->nodes[name].up)
+		return;
+	output_divert(sim_xtr(s, name), into_the_void, NULL);
+	sim_stop(s, name);
+}
+
+void
+sim_lose_store(struct sim *s, enum sim_name name)
+{
+	char command[160];
+
+	assert_false(s->nodes[name].up);
+	snprintf(command, sizeof(command), "rm -rf %s/state-%s", s->dir,
+	    names[name]);
+	assert_int_equal(system(command), 0);
+}
+
 struct sim *
-sim_new(void)
+sim_new_with(const struct sim_options *o)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 
 	assert_non_null(s);
+	log_level_set(getenv("SIM_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR);
 	snprintf(s->dir, sizeof(s->dir), "/tmp/xtr-sim-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
 	s->delay_us = 10000;
@@ -276,13 +512,19 @@ sim_new(void)
 	assert_non_null(s->loop);
 	write_file(s->dir, "key", "a-secret-of-the-simulation\n", 0600);
 	for (unsigned i = 0; i < SIM_NODES; i++)
-		write_conf(s, i);
+		write_conf(s, i, o);
 	for (unsigned i = SIM_NODES; i-- > 0;)
 		sim_start(s, i);
 	/* A receiver that hears a sender first takes its own clock for the
 	 * sender's highest nonce; everybody is a second old then. */
 	sim_run(s, 1000);
 	return s;
+}
+
+struct sim *
+sim_new(void)
+{
+	return sim_new_with(&(struct sim_options){ 0 });
 }
 
 void
@@ -292,6 +534,8 @@ sim_free(struct sim *s)
 
 	for (unsigned i = 0; i < SIM_NODES; i++)
 		sim_stop(s, i);
+	/* What is still under way lands nowhere. */
+	sim_run(s, (s->delay_us + s->jitter_us) / 1000 + 1);
 	loop_free(s->loop);
 	snprintf(command, sizeof(command), "rm -rf %s", s->dir);
 	assert_int_equal(system(command), 0);
@@ -304,8 +548,14 @@ sim_run(struct sim *s, int64_t ms)
 	loop_advance(s->loop, &s->clock, ms * 1000);
 }
 
-uint64_t
-sim_cpm(struct sim *s, const struct sim_cpm *c)
+/*
+ * Agents.
+ */
+
+/* The message, signed; returns its octets. */
+static size_t
+encode(struct sim *s, const struct sim_cpm *c, uint64_t nonce, uint8_t *buf,
+    size_t size)
 {
 	static const char good[] = "a-secret-of-the-simulation";
 	static const char bad[] = "another-secret-entirely!!!";
@@ -313,46 +563,74 @@ sim_cpm(struct sim *s, const struct sim_cpm *c)
 	struct cpm m = { .subtype = CPM_SUBTYPE,
 		.op = CPM_OP_CPM,
 		.ack_wanted = true,
+		.nonce = nonce,
 		.key_id = 11,
 		.algorithm = AUTH_SHA256_128,
 		.generation = c->generation,
 		.event_ms = clock_wall_ms(&s->clock),
-		.part = 1,
-		.parts = 1,
+		.series = (uint32_t)(nonce - (c->parts ? c->part : 0)),
+		.part = c->parts ? c->part : 1,
+		.parts = c->parts ? c->parts : 1,
 		.reason = c->reason,
-		.n_eids = 1 };
+		.n_eids = (uint8_t)(c->n_eids ? c->n_eids : 1) };
 	struct cpm_peer peer = { .kind = CPM_PEER };
-	uint8_t buf[512];
-	struct wire_writer w = wire_writer(buf, sizeof(buf));
-	struct datagram dg = { .bytes = buf, .port = 40000 };
+	struct wire_writer w = wire_writer(buf, size);
 
 	key.secret_len = sizeof(good) - 1;
 	memcpy(key.secret, c->bad_key ? bad : good, sizeof(good) - 1);
-	m.nonce = c->nonce;
-	if (!m.nonce) {
-		uint64_t *next = &s->nonces[c->site];
-
-		if (*next < m.event_ms)
-			*next = m.event_ms;
-		m.nonce = ++*next;
-	}
-	m.series = (uint32_t)m.nonce;
-	m.eids[0] = sim_eid(c->eid ? c->eid : "10.1.1.10");
-	assert_int_equal(uuid_parse(host_ids[c->site], m.sender_id), ERR_OK);
+	if (c->n_eids)
+		memcpy(m.eids, c->eids, c->n_eids * sizeof(m.eids[0]));
+	else
+		m.eids[0] = sim_eid(c->eid ? c->eid : "10.1.1.10");
+	sim_host_id(c->site + SIM_SITES * c->second, m.sender_id);
 	if (c->unknown_sender)
 		m.sender_id[15] ^= 1;
-	memset(m.vm_id, 0x77 + c->vm, 16);
+	if (c->vm != 255)
+		memset(m.vm_id, 0x77 + c->vm, 16);
 	if (c->peer)
 		peer.addr = sim_addr(c->peer);
-	cpm_encode(&w, &m, &peer, c->peer ? 1 : 0);
+	if (c->n_peers)
+		cpm_encode(&w, &m, c->peers, c->n_peers);
+	else
+		cpm_encode(&w, &m, &peer, c->peer ? 1 : 0);
 	assert_int_equal(w.err, ERR_OK);
 	assert_int_equal(auth_sign(buf, wire_written(&w), &key), ERR_OK);
-	dg.len = wire_written(&w);
-	dg.from = sim_addr(c->bad_source ? "10.0.0.99" : hypervisors[c->site]);
+	return wire_written(&w);
+}
+
+uint64_t
+sim_cpm(struct sim *s, const struct sim_cpm *c)
+{
+	const unsigned host = c->site + SIM_SITES * c->second;
+	uint64_t nonce = c->nonce;
+	uint8_t buf[2048];
+	struct datagram dg = { .bytes = buf, .port = 40000 };
+
+	if (!nonce) {
+		uint64_t *next = &s->nonces[host];
+
+		if (*next < clock_wall_ms(&s->clock))
+			*next = clock_wall_ms(&s->clock);
+		nonce = ++*next;
+	}
+	dg.len = encode(s, c, nonce, buf, sizeof(buf));
+	dg.from = c->bad_source ? sim_addr("10.0.0.99") : host_addr(host);
 	dg.to = sim_addr(rlocs[c->site]);
 	(void)!input_datagram(sim_xtr(s, c->site), &dg);
 	sim_run(s, 0);
-	return m.nonce;
+	return nonce;
+}
+
+void
+sim_cpm_send(struct sim *s, const struct sim_cpm *c)
+{
+	uint8_t buf[2048];
+
+	pass(s,
+	    &(struct flight){ .to = c->site,
+		.from = host_addr(c->site + SIM_SITES * c->second),
+		.len = encode(s, c, c->nonce, buf, sizeof(buf)) },
+	    buf);
 }
 
 const struct cpm_ack *
@@ -372,13 +650,23 @@ sim_status(const struct sim *s, uint64_t nonce)
 	return a ? a->status : -1;
 }
 
+/*
+ * What the nodes think.
+ */
+
 const char *
-sim_state(struct sim *s, enum sim_name n)
+sim_state_of(struct sim *s, enum sim_name n, const char *text)
 {
-	const struct eid eid = sim_eid("10.1.1.10");
+	const struct eid eid = sim_eid(text ? text : "10.1.1.10");
 	const struct eid_entry *e = eids_find(sim_xtr(s, n)->eids, &eid);
 
 	return e ? eid_state_str(e->state) : "none";
+}
+
+const char *
+sim_state(struct sim *s, enum sim_name n)
+{
+	return sim_state_of(s, n, NULL);
 }
 
 static const char *
