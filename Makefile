@@ -113,12 +113,11 @@ $(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(BUILD)/obj/tests/sim/sim.o $(
 T ?= 20
 fuzz_bin := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz_cc = $(CLANG) $(CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all
-build-fuzz/common/%.o: common/%.c $(wildcard common/*.h)
+build-fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(call say,CC,$@)$(fuzz_cc) -fsanitize=fuzzer-no-link -c -o $@ $<
-build-fuzz/%: tests/fuzz/%.c $(patsubst %.c,build-fuzz/%.o,$(common_src)) \
-		$(wildcard common/*.h tests/fuzz/*.h tests/golden/*.h)
-	$(call say,FUZZ,$@)$(fuzz_cc) -fsanitize=fuzzer -o $@ $(filter %.c %.o,$^) $(PKG_LIBS)
+	$(call say,CC,$@)$(fuzz_cc) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+build-fuzz/%: build-fuzz/obj/tests/fuzz/%.o $(patsubst %.c,build-fuzz/obj/%.o,$(common_src))
+	$(call say,FUZZ,$@)$(fuzz_cc) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
 fuzz: $(fuzz_bin)
 	$(Q)tests/fuzz/run $(T) $(fuzz_bin)
 
@@ -164,4 +163,4 @@ install: all
 clean:
 	rm -rf build build-*
 
--include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) build-fuzz -type f -name '*.d' 2>/dev/null)
