@@ -318,11 +318,6 @@ source_watch(void *source, const struct peer_nic *nic, enum err *err)
 		watch_free(w);
 		return NULL;
 	}
-	w->next_watch = s->watches;
-	if (w->next_watch)
-		w->next_watch->prev_watch = &w->next_watch;
-	w->prev_watch = &s->watches;
-	s->watches = w;
 	*err = ERR_OK;
 	return w;
 }
@@ -333,9 +328,6 @@ source_unwatch(void *source, void *watch, bool forget)
 	struct source *s = source;
 	struct watch *w = watch;
 
-	if (w->next_watch)
-		w->next_watch->prev_watch = w->prev_watch;
-	*w->prev_watch = w->next_watch;
 	if (forget) {
 		detach(w->ifindex, BPF_TC_INGRESS);
 		detach(w->ifindex, BPF_TC_EGRESS);
@@ -343,6 +335,30 @@ source_unwatch(void *source, void *watch, bool forget)
 		unpin(w->name);
 	}
 	watch_free(w);
+}
+
+static void
+source_link(void *source, void *watch)
+{
+	struct source *s = source;
+	struct watch *w = watch;
+
+	w->next_watch = s->watches;
+	if (w->next_watch)
+		w->next_watch->prev_watch = &w->next_watch;
+	w->prev_watch = &s->watches;
+	s->watches = w;
+}
+
+static void
+source_unlink(void *source, void *watch)
+{
+	struct watch *w = watch;
+
+	(void)source;
+	if (w->next_watch)
+		w->next_watch->prev_watch = w->prev_watch;
+	*w->prev_watch = w->next_watch;
 }
 
 static void
@@ -391,4 +407,4 @@ source_read(void *source, void *watch, struct peer_seen *out, unsigned max)
 }
 
 const struct peer_source peers_bpf = { "bpf", source_open, source_close,
-	source_watch, source_unwatch, source_read };
+	source_watch, source_unwatch, source_link, source_unlink, source_read };

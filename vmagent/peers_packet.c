@@ -232,13 +232,6 @@ source_watch(void *source, const struct peer_nic *nic, enum err *err)
 		watch_free(w);
 		return NULL;
 	}
-	if (!s->watches)
-		loop_timer_set(s->timer, INTERVAL_MS);
-	w->next_watch = s->watches;
-	if (w->next_watch)
-		w->next_watch->prev_watch = &w->next_watch;
-	w->prev_watch = &s->watches;
-	s->watches = w;
 	*err = ERR_OK;
 	return w;
 }
@@ -250,10 +243,33 @@ source_unwatch(void *source, void *watch, bool forget)
 
 	(void)source;
 	(void)forget; /* nothing outlives the socket */
+	watch_free(w);
+}
+
+static void
+source_link(void *source, void *watch)
+{
+	struct source *s = source;
+	struct watch *w = watch;
+
+	if (!s->watches)
+		loop_timer_set(s->timer, INTERVAL_MS);
+	w->next_watch = s->watches;
+	if (w->next_watch)
+		w->next_watch->prev_watch = &w->next_watch;
+	w->prev_watch = &s->watches;
+	s->watches = w;
+}
+
+static void
+source_unlink(void *source, void *watch)
+{
+	struct watch *w = watch;
+
+	(void)source;
 	if (w->next_watch)
 		w->next_watch->prev_watch = w->prev_watch;
 	*w->prev_watch = w->next_watch;
-	watch_free(w);
 }
 
 static unsigned
@@ -267,4 +283,4 @@ source_read(void *source, void *watch, struct peer_seen *out, unsigned max)
 }
 
 const struct peer_source peers_packet = { "packet", source_open, source_close,
-	source_watch, source_unwatch, source_read };
+	source_watch, source_unwatch, source_link, source_unlink, source_read };
