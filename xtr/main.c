@@ -17,16 +17,14 @@
 #include "common/service.h"
 #include "xtr/ctl.h"
 #include "xtr/dp.h"
-#include "xtr/eids.h"
 #include "xtr/input.h"
-#include "xtr/map_server.h"
-#include "xtr/mobility.h"
-#include "xtr/register.h"
+#include "xtr/netlink_watch.h"
+#include "xtr/reload.h"
 #include "xtr/route.h"
 #include "xtr/segment.h"
 #include "xtr/xtr.h"
 
-#define CONF_DEFAULT "/etc/xtrd.yaml"
+#define CONF_DEFAULT "/etc/xtrd/xtrd.yaml"
 
 enum { /* exit codes, xtrd(8) */
 	EXIT_CONF = 1,
@@ -42,6 +40,7 @@ struct options {
 struct daemon {
 	struct xtr x;
 	struct ctl *ctl;
+	struct netlink_watch *watch;
 	const struct options *options;
 };
 
@@ -162,128 +161,12 @@ stop(struct xtr *x)
 	xtr_close(x);
 }
 
-static bool
-same_addrs(const struct conf_list *a, const struct conf_list *b)
-{
-	return a->n == b->n &&
-	    (a->n == 0 ||
-		memcmp(a->items, b->items, a->n * sizeof(struct addr)) == 0);
-}
-
-/* What a running process cannot change; NULL if nothing of it did. */
-static const char *
-needs_restart(const struct xtr_conf *a, const struct xtr_conf *b)
-{
-	if (strcmp(a->state.directory, b->state.directory) != 0)
-		return "state.directory";
-	if (strcmp(a->control.socket, b->control.socket) != 0)
-		return "control.socket";
-	if (!same_addrs(&a->listen, &b->listen))
-		return "listen";
-	if (memcmp(a->site.xtr_id, b->site.xtr_id, 16) != 0)
-		return "site.xtr-id (or the RLOC it is derived from)";
-	if (a->dataplane.kind != b->dataplane.kind ||
-	    strcmp(a->dataplane.device, b->dataplane.device) != 0 ||
-	    a->dataplane.mtu != b->dataplane.mtu ||
-	    a->dataplane.table != b->dataplane.table)
-		return "dataplane";
-	if ((a->map_server.enabled || a->map_resolver.enabled) !=
-	    (b->map_server.enabled || b->map_resolver.enabled))
-		return "the map-server and map-resolver roles";
-	return NULL;
-}
-
-struct homeless { /* dynamic EIDs that a new configuration has no place for */
-	const struct xtr_conf *conf;
-	unsigned n;
-	struct eid first;
-};
-
-static bool
-find_homeless(void *arg, struct eid_entry *e)
-{
-	struct homeless *h = arg;
-
-	if (!e->is_static && e->state != EID_ABSENT &&
-	    !conf_mobile_find(h->conf, &e->eid) && h->n++ == 0)
-		h->first = e->eid;
-	return true;
-}
-
-/* True, and a line in 'errors', if the new file cannot be applied to 'x'. */
-static bool
-conflicts(const struct xtr *x, const struct xtr_conf *new, const char *file,
-    FILE *errors)
-{
-	const char *what = needs_restart(x->conf, new);
-	struct homeless h = { .conf = new };
-	char buf[EID_STR_MAX];
-
-	if (what) {
-		fprintf(
-		    errors, "%s: a change of %s needs a restart\n", file, what);
-		return true;
-	}
-	eids_walk(x->eids, find_homeless, &h);
-	if (h.n)
-		fprintf(errors,
-		    "%s: mobility.prefixes: %u EIDs in use are in none of "
-		    "them, "
-		    "%s first\n",
-		    file, h.n, eid_str(&h.first, buf));
-	return h.n > 0;
-}
-
-/* The kernel follows: routes and addresses of the new prefixes, segments. */
-static enum err
-reload_dataplane(struct xtr *x)
-{
-	enum err err = dp_reload(x);
-
-	if (err || !x->segments)
-		return err;
-	err = segments_start(x);
-	segments_reconcile(x);
-	return err;
-}
-
-/* A valid file replaces the running configuration; any other changes nothing. */
 static enum err
 reload(void *arg, char *error, size_t size)
 {
 	struct daemon *d = arg;
-	struct xtr *x = &d->x;
-	struct xtr_conf *old, *new;
-	FILE *errors = fmemopen(error, size, "w");
-	enum err err;
 
-	if (!errors)
-		return ERR_NOMEM;
-	error[0] = '\0';
-	new = xtr_conf_load(d->options->conf, errors);
-	if (!new || conflicts(x, new, d->options->conf, errors)) {
-		fclose(errors);
-		xtr_conf_free(new);
-		return ERR_POLICY;
-	}
-	fclose(errors);
-	/* The tables point into the old one until each has followed. */
-	old = (struct xtr_conf *)(uintptr_t)x->conf;
-	x->conf = new;
-	err = eids_reload(x);
-	if (!err)
-		err = mobility_reload(x);
-	if (x->map_server)
-		map_server_reload(x);
-	registers_reload(x);
-	if (!err)
-		err = reload_dataplane(x);
-	xtr_conf_free(old);
-	if (err)
-		snprintf(error, size, "%s", err_str(err));
-	else
-		log_info("main", "configuration reloaded");
-	return err;
+	return xtr_reload(&d->x, d->options->conf, error, size);
 }
 
 static void
@@ -316,7 +199,9 @@ run(struct daemon *d)
 	signal(SIGPIPE, SIG_IGN);
 	if (start(x) == ERR_OK) {
 		d->ctl = ctl_start(x, reload, d);
-		if (d->ctl) {
+		if (x->route)
+			d->watch = netlink_watch_start(x, xtr_reinstall);
+		if (d->ctl && (d->watch || !x->route)) {
 			log_info("main", "xtrd " VERSION " runs as %s",
 			    x->conf->site.name);
 			service_notify("READY=1");
@@ -327,6 +212,7 @@ run(struct daemon *d)
 	} else {
 		log_error("main", "cannot start");
 	}
+	netlink_watch_stop(d->watch);
 	ctl_stop(d->ctl);
 	stop(x);
 	return code;

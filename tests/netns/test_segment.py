@@ -296,6 +296,20 @@ def test_a_reload_adds_and_removes_a_prefix(p):
     assert ping(p.near, FAR4)[0] == 3
 
 
+@pytest.mark.parametrize("device", ["br-vms", "lisp0"])
+def test_an_interface_down_and_up_again(p, device):
+    """The kernel drops what was installed on it; it is installed again."""
+    a = p["xtr-a"]
+    before = sorted(a.out(["ip", "route", "show", "dev", device]).splitlines())
+    assert before
+    a.ip(f"link set {device} down")
+    a.ip(f"link set {device} up")
+    net.wait_for(
+        lambda: sorted(a.out(["ip", "route", "show", "dev", device]).splitlines()) == before,
+        5, f"the routes of {device} are back", lab=p.lab)
+    net.wait_for(lambda: ping(p.near, FAR4, count=1)[0], 5, "all as before", lab=p.lab)
+
+
 def test_show_interfaces(p):
     rows = [r for r in p.site["xtr-a"].show("interfaces") if r["kind"] == "segment"]
     assert [(r["name"], r["mac"], r["up"]) for r in rows] == [("br-vms", GATEWAY_MAC, True)] * 2

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reload.c - a new configuration, or a kernel that lost ours, in a running xTR.
+ *
+ * SIGHUP and the control socket come here through main.c, netlink_watch.c when
+ * an interface came up again.  A file that does not load, changes what only a
+ * restart can, or leaves EIDs in use without a place is refused whole.
+ */
+#include "reload.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "xtr/dp.h"
+#include "xtr/eids.h"
+#include "xtr/map_server.h"
+#include "xtr/mobility.h"
+#include "xtr/register.h"
+#include "xtr/segment.h"
+
+static bool
+same_addrs(const struct conf_list *a, const struct conf_list *b)
+{
+	return a->n == b->n &&
+	    (a->n == 0 ||
+		memcmp(a->items, b->items, a->n * sizeof(struct addr)) == 0);
+}
+
+/* What a running process cannot change; NULL if nothing of it did. */
+static const char *
+needs_restart(const struct xtr_conf *a, const struct xtr_conf *b)
+{
+	if (strcmp(a->state.directory, b->state.directory) != 0)
+		return "state.directory";
+	if (strcmp(a->control.socket, b->control.socket) != 0)
+		return "control.socket";
+	if (!same_addrs(&a->listen, &b->listen))
+		return "listen";
+	if (memcmp(a->site.xtr_id, b->site.xtr_id, 16) != 0)
+		return "site.xtr-id (or the RLOC it is derived from)";
+	if (a->dataplane.kind != b->dataplane.kind ||
+	    strcmp(a->dataplane.device, b->dataplane.device) != 0 ||
+	    a->dataplane.mtu != b->dataplane.mtu ||
+	    a->dataplane.table != b->dataplane.table)
+		return "dataplane";
+	if ((a->map_server.enabled || a->map_resolver.enabled) !=
+	    (b->map_server.enabled || b->map_resolver.enabled))
+		return "the map-server and map-resolver roles";
+	return NULL;
+}
+
+struct homeless { /* dynamic EIDs that a new configuration has no place for */
+	const struct xtr_conf *conf;
+	unsigned n;
+	struct eid first;
+};
+
+static bool
+find_homeless(void *arg, struct eid_entry *e)
+{
+	struct homeless *h = arg;
+
+	if (!e->is_static && e->state != EID_ABSENT &&
+	    !conf_mobile_find(h->conf, &e->eid) && h->n++ == 0)
+		h->first = e->eid;
+	return true;
+}
+
+/* True, and a line in 'errors', if the new file cannot be applied to 'x'. */
+static bool
+conflicts(const struct xtr *x, const struct xtr_conf *new, const char *file,
+    FILE *errors)
+{
+	const char *what = needs_restart(x->conf, new);
+	struct homeless h = { .conf = new };
+	char buf[EID_STR_MAX];
+
+	if (what) {
+		fprintf(
+		    errors, "%s: a change of %s needs a restart\n", file, what);
+		return true;
+	}
+	eids_walk(x->eids, find_homeless, &h);
+	if (h.n)
+		fprintf(errors,
+		    "%s: mobility.prefixes: %u EIDs in use are in none of "
+		    "them, "
+		    "%s first\n",
+		    file, h.n, eid_str(&h.first, buf));
+	return h.n > 0;
+}
+
+/* What we installed at the LISP device and on the segments, once more. */
+static enum err
+reinstall(struct xtr *x)
+{
+	enum err err = dp_reload(x);
+
+	if (err || !x->segments)
+		return err;
+	err = segments_start(x);
+	segments_reconcile(x);
+	return err;
+}
+
+static bool
+install_eid(void *arg, struct eid_entry *e)
+{
+	if (!e->is_static && eid_is_ours(e))
+		segment_eid_here(arg, e);
+	return true;
+}
+
+void
+xtr_reinstall(struct xtr *x)
+{
+	if (reinstall(x))
+		log_error("reload", "the data plane is not as it should be");
+	eids_walk(x->eids, install_eid, x);
+}
+
+enum err
+xtr_reload(struct xtr *x, const char *file, char *error, size_t size)
+{
+	struct xtr_conf *old, *new;
+	FILE *errors = fmemopen(error, size, "w");
+	enum err err;
+
+	if (!errors)
+		return ERR_NOMEM;
+	error[0] = '\0';
+	new = xtr_conf_load(file, errors);
+	if (!new || conflicts(x, new, file, errors)) {
+		fclose(errors);
+		xtr_conf_free(new);
+		return ERR_POLICY;
+	}
+	fclose(errors);
+	/* The tables point into the old one until each has followed. */
+	old = (struct xtr_conf *)(uintptr_t)x->conf;
+	x->conf = new;
+	err = eids_reload(x);
+	if (!err)
+		err = mobility_reload(x);
+	if (x->map_server)
+		map_server_reload(x);
+	registers_reload(x);
+	if (!err)
+		err = reinstall(x);
+	xtr_conf_free(old);
+	if (err)
+		snprintf(error, size, "%s", err_str(err));
+	else
+		log_info("reload", "configuration reloaded");
+	return err;
+}
