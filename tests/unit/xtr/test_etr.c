@@ -95,6 +95,20 @@ test_locators_sorted(void **state)
 	check_locator(&m, 1, "2001:db8::1", 1, 100, true);
 }
 
+/* An RLOC that two of them are configured with is there once, as ours. */
+static void
+test_locators_once(void **state)
+{
+	struct node *n = *state;
+	struct mapping m;
+
+	n->site_rlocs[0] = A("2001:db8::1");
+	dynamic(n, VM, EID_LOCAL);
+	m = mapping_of(n, VM);
+	assert_int_equal(m.n_locators, 3);
+	check_locator(&m, 2, "2001:db8::1", 1, 100, true);
+}
+
 /* The other sites of the prefix stand by with 255. */
 static void
 test_dynamic_mapping(void **state)
@@ -506,6 +520,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_static_mapping),
 		TEST(test_locators_sorted),
+		TEST(test_locators_once),
 		TEST(test_dynamic_mapping),
 		TEST(test_mapping_of_what_is_not_ours),
 		TEST(test_withdrawal),

@@ -95,6 +95,25 @@ test_mask_not_longer_than_asked(void **state)
 	    ERR_POLICY);
 }
 
+/* Of several records that cover the EID the longest is the answer. */
+static void
+test_longest_record_answers(void **state)
+{
+	struct node *n = *state;
+	const struct eid host = E("10.2.1.5");
+	const struct mapping list[] = {
+		node_mapping("10.2.0.0/16", 10, "203.0.113.7"),
+		node_mapping("10.2.1.0/24", 10, "203.0.113.8"),
+		node_mapping("10.0.0.0/8", 10, "203.0.113.66"),
+	};
+
+	resolve(n, "10.2.1.5");
+	assert_int_equal(reply_many(n, asked(n, 0)->m.nonce, list, 3), ERR_OK);
+	assert_int_equal(map_cache_match(n->x.map_cache, &host)->eid.bits, 24);
+	/* The others do not lie inside it. */
+	assert_int_equal(map_cache_count(n->x.map_cache), 1);
+}
+
 /* More-specifics come along; what lies outside of the answer does not. */
 static void
 test_overlap(void **state)
@@ -224,6 +243,7 @@ main(void)
 		TEST(test_late_answers),
 		TEST(test_record_must_cover),
 		TEST(test_mask_not_longer_than_asked),
+		TEST(test_longest_record_answers),
 		TEST(test_overlap),
 		TEST(test_own_eid_in_reply_ignored),
 		TEST(test_probe_reply_refused),

@@ -136,6 +136,26 @@ test_hold_off(void **state)
 	assert_int_equal(n_asked(n), 1);
 }
 
+/* A late answer ends the hold-off: the mapping system is there. */
+static void
+test_answer_in_the_hold_off(void **state)
+{
+	struct node *n = *state;
+	const struct eid eid = E("10.2.0.5");
+
+	resolve(n, "10.2.0.5");
+	while (!n->x.counters.map_request_given_up)
+		node_run(n, 100);
+	assert_int_equal(
+	    reply(n, asked(n, 10)->m.nonce, "10.2.0.5/32", "203.0.113.7"),
+	    ERR_OK);
+	assert_non_null(cached(n, "10.2.0.5"));
+	map_cache_remove(&n->x, &eid);
+	resolve(n, "10.2.0.5");
+	node_run(n, 10);
+	assert_int_equal(n_asked(n), 12);
+}
+
 static void
 test_backoff(void **state)
 {
@@ -305,6 +325,7 @@ main(void)
 		TEST(test_fail_over),
 		TEST(test_own_mapping_system_first),
 		TEST(test_hold_off),
+		TEST(test_answer_in_the_hold_off),
 		TEST(test_backoff),
 		TEST(test_own_eids_not_asked_for),
 		TEST(test_bounds),

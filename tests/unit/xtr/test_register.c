@@ -166,6 +166,39 @@ test_refresh(void **state)
 	assert_int_equal(n->x.counters.map_register_retried, 0);
 }
 
+/* No two intervals alike: refreshes do not gather at one moment. */
+static void
+test_refresh_is_spread(void **state)
+{
+	struct node *n = *state;
+	int64_t last_ms[2] = { 0 }, least_ms = INT64_MAX, most_ms = 0;
+
+	local(n, VM);
+	acknowledge_all(n);
+	for (unsigned i = 0; i < 30000; i++) {
+		node_run(n, 10);
+		for (unsigned j = 0; j < n_registered(n); j++) {
+			const struct registered *r = registered(n, j);
+			const unsigned k =
+			    addr_equal(&r->to, &n->corp_ms[1].address);
+			const int64_t now_ms = xtr_now(&n->x).us / 1000;
+			const int64_t interval_ms = now_ms - last_ms[k];
+
+			if (last_ms[k] && interval_ms < least_ms)
+				least_ms = interval_ms;
+			if (last_ms[k] && interval_ms > most_ms)
+				most_ms = interval_ms;
+			last_ms[k] = now_ms;
+			if (r->m.want_notify)
+				acknowledge(n, j);
+		}
+		node_forget_sent(n);
+	}
+	assert_true(least_ms >= 53990);
+	assert_true(most_ms <= 66010);
+	assert_true(most_ms - least_ms > 20);
+}
+
 /* A refresh whose Map-Notify does not come is repeated. */
 static void
 test_lost_refresh(void **state)
@@ -278,6 +311,7 @@ test_burst(void **state)
 	assert_int_equal(n_registered(n), 18);
 	/* Cancelling does not give it a new bucket. */
 	register_cancel(&n->x, &e);
+	node_run(n, 1000);
 	node_forget_sent(n);
 	local(n, VM);
 	assert_int_equal(n_registered(n), 0);
@@ -542,6 +576,7 @@ main(void)
 		TEST(test_retransmission),
 		TEST(test_retransmissions_are_packed),
 		TEST(test_refresh),
+		TEST(test_refresh_is_spread),
 		TEST(test_lost_refresh),
 		TEST(test_size),
 		TEST(test_long_record),
