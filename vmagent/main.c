@@ -17,7 +17,7 @@
 #include "common/service.h"
 #include "virt_loop.h"
 
-#define CONF_DEFAULT "/etc/vmagent.yaml"
+#define CONF_DEFAULT "/etc/vmagent/vmagent.yaml"
 
 enum { /* exit codes, vmagent(8) */
 	EXIT_CONF = 1,
