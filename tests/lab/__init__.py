@@ -7,6 +7,7 @@ daemons   configuration, keys, start and questions for xtrd and vmagent
 guest     kernel, initramfs and the probe for KVM
 cpm       CPMs by hand, and the check of their Acks
 handover  what must be true after a move
+fixtures  of pytest, for tests/netns and tests/virt
 virt      two libvirtd and the domain that migrates
 probes    the C programs that send, echo-check and watch
 demo      all of it at once: `make demo`

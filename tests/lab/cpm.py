@@ -91,6 +91,12 @@ class Ack:
     highest_nonce: int
     highest_generation: int
     eids: dict = field(default_factory=dict)        # address: its status
+    tries: int = 1                  # how often the message was sent
+
+    @property
+    def done(self):
+        """Also if it was done at an earlier try, whose Ack was lost."""
+        return self.status == DONE or (self.status == NOTHING and self.tries > 1)
 
 
 def decode_ack(octets, secret, key_id):
@@ -182,9 +188,10 @@ class Agent:
         """These octets, until they are acked: 50 ms, doubling up to 1 s."""
         end, wait = time.monotonic() + timeout, 0.05
         wanted = int.from_bytes(octets[4:12], "big")
-        why = "no answer"
+        why, tries = "no answer", 0
         while time.monotonic() < end:
             self.socket.sendto(octets, (self.xtr, PORT))
+            tries += 1
             again = min(end, time.monotonic() + wait)
             while time.monotonic() < again:
                 self.socket.settimeout(max(0.001, again - time.monotonic()))
@@ -196,6 +203,7 @@ class Agent:
                     why = str(e)
                     continue
                 if ack.nonce == wanted:
+                    ack.tries = tries
                     return ack
             wait = min(1.0, wait * 2)
         raise net.LabError(f"no Ack from {self.xtr} in {timeout:g} s: {why}")

@@ -167,6 +167,15 @@ class Hypervisor:
             "libvirtd", "--listen", "--pid-file", "/run/libvirtd.pid"])
         net.wait_for(self.answers, timeout, f"libvirtd on {self.name} answers", 0.1)
 
+    def restart_libvirtd(self, sig=signal.SIGKILL):
+        """Ends it with a signal and starts it; guests live on."""
+        self.libvirtd.signal(sig)
+        self.libvirtd.wait(30)
+        self.start_libvirtd()
+        if self.events:
+            self.events.close()
+            self.watch(self.events.rows)
+
     def answers(self):
         libvirt = _libvirt()
         if not self.libvirtd.alive():
@@ -185,9 +194,9 @@ class Hypervisor:
         except libvirt.libvirtError as e:
             raise net.LabError(f"{self.name}: {e}") from None
 
-    def watch(self):
+    def watch(self, rows=None):
         """Begins to record events; see Events."""
-        self.events = Events(self)
+        self.events = Events(self, rows)
         return self.events
 
     def virsh(self, *args, check=True, timeout=120):
@@ -264,11 +273,11 @@ LIFECYCLE = {
 class Events:
     """What a libvirtd says: a list of (wall clock ms, kind, name, details)."""
 
-    def __init__(self, hypervisor):
+    def __init__(self, hypervisor, rows=None):
         libvirt = _libvirt()
         import libvirt_qemu
         _start_loop(libvirt)
-        self.libvirt, self.rows = libvirt, []
+        self.libvirt, self.rows = libvirt, rows or []
         # A keyword of libvirt's Python binding: callbacks get what we pass here.
         self.conn = hypervisor.open()
         self.conn.domainEventRegisterAny(
@@ -350,17 +359,39 @@ class Vm:
 
     def migrate(self, target, *options, timeout=60):
         """virsh migrate --live --p2p; returns a Migration. LabError if it fails."""
-        called = net.now_ms()
-        self.at.virsh("migrate", "--live", "--p2p", *options, self.name,
-                      target.migrate_uri(), timeout=timeout)
-        move = Migration(self, self.at, target, called, net.now_ms())
-        self.at = target
-        return move
+        return self.begin(target, *options).end(timeout)
+
+    def begin(self, target, *options):
+        """The same in the background."""
+        return Migrating(self, target, options)
 
     def destroy(self):
         if self.at:
             self.at.virsh("destroy", self.name, check=False)
             self.at = None
+
+
+class Migrating:
+    """A virsh migrate that runs."""
+
+    def __init__(self, vm, target, options):
+        self.vm, self.source, self.target = vm, vm.at, target
+        self.called = net.now_ms()
+        self.process = vm.at.lab.start(
+            ["virsh", "-q", "-c", vm.at.uri, "migrate", "--live", "--p2p", *options, vm.name,
+             target.migrate_uri()], f"{vm.at.name}-migrate")
+
+    def fails(self, timeout=60):
+        """Waits for its end; True if it ended with an error."""
+        return self.process.wait(timeout) != 0
+
+    def end(self, timeout=60):
+        """Waits for its success; returns the Migration."""
+        if self.fails(timeout):
+            raise net.LabError(f"virsh migrate failed\n{self.process.tail()}")
+        move = Migration(self.vm, self.source, self.target, self.called, net.now_ms())
+        self.vm.at = self.target
+        return move
 
 
 class Migration:

@@ -1,31 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Namespaces for all tests here: `from tests.lab import net`, logs of a failure."""
+"""`from tests.lab import net` works; see tests/lab/fixtures.py for the rest."""
 
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.lab import net  # noqa: E402
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A failure shows what the daemons said; what a machine lacks is a skip."""
-    outcome = yield
-    report = outcome.get_result()
-    if call.excinfo and call.excinfo.errisinstance(net.Unable):
-        report.outcome = "skipped"
-        report.longrepr = (str(item.path), 0, f"Skipped: {call.excinfo.value}")
-    elif report.failed:
-        logs = "".join(lab.log_tails() for lab in net.labs())
-        if logs:
-            report.sections.append(("logs", logs))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def clean():
-    """Removes what killed runs have left."""
-    net.remove_stale()
+from tests.lab.fixtures import clean, pytest_runtest_makereport  # noqa: E402, F401
