@@ -172,11 +172,8 @@ eids_add(struct eids *t, const struct eid *eid,
 	struct eid_entry *e;
 	enum err err;
 
-	if (t->n_dynamic >= t->max_dynamic) {
-		if (!t->oldest)
-			return ERR_FULL;
-		eids_remove(t, t->oldest);
-	}
+	if (t->n_dynamic >= t->max_dynamic)
+		return ERR_FULL;
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return ERR_NOMEM;
@@ -192,6 +189,12 @@ eids_add(struct eids *t, const struct eid *eid,
 	chain(t, e);
 	*out = e;
 	return ERR_OK;
+}
+
+struct eid_entry *
+eids_oldest(const struct eids *t)
+{
+	return t->oldest;
 }
 
 void

@@ -7,9 +7,9 @@
  *
  * Key: EID prefix with instance-ID, in one trie.  Owner: this table.  Static
  * entries come from the configuration (eids[], static-hosts); dynamic ones from
- * CPMs, at most conf->mobility.eids_max: beyond, remembered generations of
- * absent EIDs go first (oldest), then eids_add() says ERR_FULL.  It knows no
- * role: mobility.c decides, etr.c and forward.c read.
+ * CPMs, at most conf->mobility.eids_max: beyond, eids_add() says ERR_FULL and
+ * mobility_entry.c lets the oldest absent one go.  It knows no role: mobility.c
+ * decides, etr.c and forward.c read.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,7 +45,6 @@ struct eid_entry {
 	struct addr mac;     /* of the VM's vNIC; AFI_NONE unknown */
 	bool incoming;	     /* the incoming mark ... */
 	uint8_t incoming_from[16];
-	struct mono incoming_since;
 	bool incoming_told; /* a Notify 6 was sent */
 	bool gone;	    /* held and 'departed' was received */
 	bool contested;	    /* docs/cpm.md 6.8: no refresh, no SMR */
@@ -58,7 +57,7 @@ struct eid_entry {
 	uint8_t away_site[16]; /* Sender-ID of the xTR that notified */
 	int64_t away_until_ms; /* wall clock */
 
-	void *mobility; /* mobility.c's own part, see eids_on_release() */
+	void *mobility; /* struct mobile, see eids_on_release() */
 	struct eid_entry *newer, *older; /* absent ones by age */
 };
 
@@ -73,6 +72,8 @@ struct eid_entry *eids_match(const struct eids *, const struct eid *eid);
 /* A new dynamic entry in state absent.  ERR_FULL, ERR_NOMEM. */
 enum err eids_add(struct eids *, const struct eid *,
     const struct conf_mobile_prefix *, struct eid_entry **out) MUST_USE;
+/* The one that has been absent longest, or NULL. */
+struct eid_entry *eids_oldest(const struct eids *);
 /* 'fn' is called before an entry is freed. */
 void eids_on_release(struct eids *, void (*fn)(struct eid_entry *));
 /* Removes and frees. */

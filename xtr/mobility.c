@@ -10,7 +10,6 @@
  */
 #include "mobility.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,28 +17,12 @@
 
 #include "common/auth.h"
 #include "common/lisp.h"
-#include "xtr/dp.h"
 #include "xtr/mobility_entry.h"
 #include "xtr/move.h"
 #include "xtr/notify.h"
 #include "xtr/output.h"
 #include "xtr/requesters.h"
 #include "xtr/smr.h"
-
-static void
-entry_released(struct eid_entry *e)
-{
-	struct mobile *m = e->mobility;
-
-	if (!m)
-		return;
-	if (m->x->mobility)
-		m->x->mobility->n_peers -= m->n_peers;
-	loop_timer_free(m->timer);
-	free(m->peers);
-	free(m);
-	e->mobility = NULL;
-}
 
 struct mobility *
 mobility_new(struct xtr *x)
@@ -54,7 +37,7 @@ mobility_new(struct xtr *x)
 		mobility_free(t);
 		return NULL;
 	}
-	eids_on_release(x->eids, entry_released);
+	eids_on_release(x->eids, mobility_entry_released);
 	return t;
 }
 
@@ -100,122 +83,6 @@ mobility_alarm(struct xtr *x, const struct eid *eid, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_error("mobility", "%s: %s", eid_str(eid, buf), text);
-}
-
-enum err
-mobility_entry(struct xtr *x, const struct eid *eid,
-    const struct conf_mobile_prefix *mobile, struct eid_entry **out)
-{
-	struct eid_entry *e = eids_find(x->eids, eid);
-	struct mobile *m;
-	enum err err;
-
-	if (e && e->is_static)
-		return ERR_POLICY;
-	if (!e) {
-		err = eids_add(x->eids, eid, mobile, &e);
-		if (err)
-			return err;
-	}
-	if (!e->mobility) {
-		m = calloc(1, sizeof(*m));
-		if (!m)
-			return ERR_NOMEM;
-		m->x = x;
-		m->eid = *eid;
-		e->mobility = m;
-	}
-	*out = e;
-	return ERR_OK;
-}
-
-/* Nothing is known and nothing is waited for: the entry need not stay. */
-static bool
-is_blank(const struct eid_entry *e)
-{
-	const struct mobile *m = mobile_of(e);
-
-	if (e->state != EID_ABSENT || e->generation || e->seen || e->incoming)
-		return false;
-	for (unsigned i = 0; i < INTERESTS; i++)
-		if (m->interests[i].until_ms)
-			return false;
-	return true;
-}
-
-/* What ends with a state, whatever led out of it. */
-static void
-leave_state(struct xtr *x, struct eid_entry *e)
-{
-	struct mobile *m = mobile_of(e);
-
-	if (e->state != EID_HELD) {
-		e->gone = false;
-		m->last_lookup = false;
-		m->hold_until_ms = 0;
-		mobility_disarm(e, TASK_HOLD_MAX);
-		mobility_disarm(e, TASK_LOOKUP);
-	}
-	if (e->state != EID_AWAY) {
-		e->n_away = 0;
-		e->away_until_ms = 0;
-		mobility_disarm(e, TASK_AWAY);
-	}
-	if (!eid_is_ours(e)) {
-		e->contested = e->verifying = false;
-		m->contest_lookup = false;
-		m->converging = false;
-		mobility_disarm(e, TASK_VERIFY);
-		mobility_disarm(e, TASK_CONTEST);
-		mobility_disarm(e, TASK_REVISED);
-	}
-	if (!e->incoming)
-		mobility_disarm(e, TASK_INCOMING);
-	if (e->state == EID_ABSENT)
-		mobility_arm(e, TASK_MEMORY, x->conf->mobility.memory_s * 1000);
-	else
-		mobility_disarm(e, TASK_MEMORY);
-}
-
-static void
-log_change(
-    const struct eid_entry *e, enum eid_state before, const struct cpm_in *in)
-{
-	char eid[EID_STR_MAX];
-
-	if (before == e->state)
-		return;
-	log_info("mobility", "%s: %s -> %s (%s%s%s, move %" PRIx64 ")",
-	    eid_str(&e->eid, eid), eid_state_str(before),
-	    eid_state_str(e->state),
-	    in ? cpm_reason_str(in->m.reason) : "timer or mapping system",
-	    in ? " from " : "", in ? sender_name(in->sender) : "",
-	    e->generation);
-}
-
-void
-mobility_apply(struct xtr *x, struct eid_entry *e, const struct decision *d,
-    const struct cpm_in *in)
-{
-	const enum eid_state before = e->state;
-
-	eids_set_state(x->eids, e, d->next);
-	if (before != e->state)
-		e->changed_ms = (int64_t)clock_wall_ms(x->clock);
-	for (unsigned i = 0;
-	     i < sizeof(d->actions) && d->actions[i] != ACT_NONE; i++)
-		mobility_act(x, e, d->actions[i], before, in);
-	if (e->state == EID_ABSENT && e->incoming)
-		eids_set_state(x->eids, e, EID_ARRIVING);
-	leave_state(x, e);
-	log_change(e, before, in);
-	dp_eid_changed(x, &e->eid);
-	if (is_blank(e)) {
-		mobility_forget(x, &e->eid);
-		eids_remove(x->eids, e);
-		return;
-	}
-	mobility_save(x, e);
 }
 
 static void
@@ -294,9 +161,14 @@ on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 
 	if (!p || !eid_is_host(eid) || !sender_may(in->sender, eid))
 		return refuse(x, in, eid, ERR_POLICY, CPM_ACK_POLICY);
+	if (in->duplicate && !eids_find(x->eids, eid))
+		return CPM_ACK_NOTHING; /* forgotten since */
 	err = mobility_entry(x, eid, p, &e);
 	if (err == ERR_POLICY)
 		return refuse(x, in, eid, ERR_POLICY, CPM_ACK_POLICY);
+	if (!err && c->reason == CPM_ARRIVING && c->op == CPM_OP_CPM &&
+	    !e->incoming && x->mobility->n_marks >= MARKS_MAX)
+		err = ERR_FULL;
 	if (err) {
 		x->counters.local_overflow++;
 		return refuse(x, in, eid, err, CPM_ACK_INTERNAL);
@@ -338,7 +210,7 @@ on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 			remember_claim(mobile_of(e), in);
 		if (!mobility_is_about_mark(c) && e->incoming &&
 		    memcmp(e->incoming_from, c->sender_id, 16) == 0)
-			e->incoming = false;
+			mobility_mark(e, false);
 	}
 	if (e->seen > *highest)
 		*highest = e->seen;

@@ -26,8 +26,6 @@
 #include "xtr/segment.h"
 #include "xtr/smr.h"
 
-#define INTEREST_MS (15 * 60 * 1000)
-
 static void
 take_mac(struct eid_entry *e, const struct cpm_in *in)
 {
@@ -248,9 +246,8 @@ solicit_ended(struct xtr *x, struct eid_entry *e)
 static void
 set_incoming(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 {
-	e->incoming = true;
+	mobility_mark(e, true);
 	memcpy(e->incoming_from, in->m.sender_id, 16);
-	e->incoming_since = xtr_now(x);
 	mobility_arm(
 	    e, TASK_INCOMING, x->conf->mobility.arriving_time_s * 1000);
 }
@@ -260,48 +257,18 @@ forget_incoming(struct xtr *x, struct eid_entry *e)
 {
 	if (e->incoming_told)
 		notify_send(x, e, CPM_ABORTED, NULL);
-	e->incoming = e->incoming_told = false;
+	mobility_mark(e, false);
+	e->incoming_told = false;
 }
 
-static struct interest *
-interest_slot(struct mobile *m, const uint8_t id[16], int64_t now)
-{
-	for (unsigned i = 0; i < INTERESTS; i++)
-		if (m->interests[i].until_ms &&
-		    memcmp(m->interests[i].xtr_id, id, 16) == 0)
-			return &m->interests[i];
-	for (unsigned i = 0; i < INTERESTS; i++)
-		if (m->interests[i].until_ms < now)
-			return &m->interests[i];
-	return NULL;
-}
-
+/* Who asks for the requesters is answered, and asks again if need be. */
 static void
 interest(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 {
-	struct mobile *m = mobile_of(e);
-	const int64_t now = (int64_t)clock_wall_ms(x->clock);
-	struct interest *i = interest_slot(m, in->m.sender_id, now);
-
-	if (i) {
-		memcpy(i->xtr_id, in->m.sender_id, 16);
-		i->until_ms = now + INTEREST_MS;
-	}
-	if (e->state == EID_ABSENT || e->state == EID_ARRIVING)
-		return;
-	if (limit_take(x->mobility->answers, in->m.sender_id, 16, xtr_now(x)))
+	if (e->state != EID_ABSENT && e->state != EID_ARRIVING &&
+	    limit_take(x->mobility->answers, in->m.sender_id, 16, xtr_now(x)))
 		notify_requesters(
 		    x, e, in->sender, CPM_ARRIVING, false, NULL, 0);
-}
-
-static void
-uninterest(struct eid_entry *e, const struct cpm_in *in)
-{
-	struct mobile *m = mobile_of(e);
-
-	for (unsigned i = 0; i < INTERESTS; i++)
-		if (memcmp(m->interests[i].xtr_id, in->m.sender_id, 16) == 0)
-			memset(&m->interests[i], 0, sizeof(m->interests[i]));
 }
 
 static void
@@ -394,9 +361,6 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 	case ACT_INTEREST:
 		interest(x, e, in);
 		break;
-	case ACT_UNINTEREST:
-		uninterest(e, in);
-		break;
 	case ACT_AUDIENCE:
 		mobility_audience(x, e, in);
 		break;
@@ -426,8 +390,10 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 		    "the mapping system has it elsewhere or knows nothing");
 		break;
 	case ACT_CLEAR:
-		if (!e->verifying)
-			e->incoming = e->incoming_told = false;
+		if (!e->verifying) {
+			mobility_mark(e, false);
+			e->incoming_told = false;
+		}
 		e->verifying = false;
 		mobility_disarm(e, TASK_VERIFY);
 		break;
@@ -437,7 +403,8 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 	case ACT_RESUME:
 		resume(x, e);
 		break;
-	case ACT_NOTE: /* generation and owner are stored in any case */
+	case ACT_UNINTEREST: /* nothing was kept */
+	case ACT_NOTE:	     /* generation and owner are stored in any case */
 	case ACT_NONE:
 	case ACTIONS:
 		break;

@@ -6,11 +6,11 @@
  * mobility_entry.h - what the files of the handover share: its own part of a
  * dynamic EID, and the steps between them.
  *
- *	datagram -> mobility.c -> mobility_order.c (does it count?)
- *	                       -> decide.c -> mobility_act.c (actions)
- *	timer, Map-Notify, lookup -> mobility_event.c -> decide.c -> actions
+ *	datagram -> mobility.c -> mobility_order.c (does it count?) -> decide.c
+ *	timer, Map-Notify, lookup -> mobility_event.c -> decide.c
+ *	decision -> mobility_entry.c -> mobility_act.c (actions)
+ *	                             -> mobility_store.c
  *	peers and requesters: mobility_peers.c
- *	every change -> mobility_store.c
  */
 #include "common/cpm.h"
 #include "xtr/cpm_in.h"
@@ -23,12 +23,14 @@
 #define MOBILITY_PEERS_MAX (1u << 20) /* of all EIDs together */
 #define ANSWERS_BURST 1000	      /* docs/cpm.md 9 */
 #define ANSWERS_INTERVAL_MS 5
+#define MARKS_MAX 4096
 #define LATE_SENDERS 4
-#define INTERESTS 4
+#define LATE_KEEP_MS 30000 /* docs/cpm.md 4.2 step 5 */
 
 struct mobility {
 	struct senders *senders;
 	unsigned n_peers;	/* of all EIDs */
+	unsigned n_marks;	/* incoming ones */
 	struct limits *answers; /* op 4 in answer to Notify 6, per site */
 	struct log_limit alarm_limit, refuse_limit;
 };
@@ -75,12 +77,6 @@ struct mobile {
 		uint8_t reason;
 	} claim;
 
-	/* Other sites' xTRs that want to hear of requesters (Notify 6). */
-	struct interest {
-		uint8_t xtr_id[16];
-		int64_t until_ms;
-	} interests[INTERESTS];
-
 	struct cpm_peer *peers; /* kind 1 */
 	unsigned n_peers;
 
@@ -100,14 +96,30 @@ mobile_of(const struct eid_entry *e)
 }
 
 /* mobility.c */
-/* Finds or makes the dynamic entry.  ERR_FULL, ERR_NOMEM, ERR_POLICY (static). */
+__attribute__((format(printf, 3, 4))) void
+mobility_alarm(struct xtr *, const struct eid *, const char *fmt, ...);
+
+/* mobility_entry.c */
+/*
+ * Finds or makes the dynamic entry; where there is no more room the oldest
+ * absent one is forgotten.  ERR_FULL, ERR_NOMEM, ERR_POLICY (static).
+ */
 enum err mobility_entry(struct xtr *, const struct eid *,
     const struct conf_mobile_prefix *, struct eid_entry **out) MUST_USE;
+/* A new one.  ERR_FULL, ERR_NOMEM. */
+enum err mobility_entry_add(struct xtr *, const struct eid *,
+    const struct conf_mobile_prefix *, struct eid_entry **out) MUST_USE;
+/* For eids_on_release(). */
+void mobility_entry_released(struct eid_entry *);
+/* Frees it, and what the store has of it. */
+void mobility_forget(struct xtr *, struct eid_entry *);
+/* How long an absent one is remembered. */
+int64_t mobility_memory_ms(const struct xtr *, const struct eid_entry *);
+/* Sets or clears the incoming mark; mobility.n_marks follows. */
+void mobility_mark(struct eid_entry *, bool on);
 /* Carries a decision out and stores the result; 'in' is NULL for an event. */
 void mobility_apply(struct xtr *, struct eid_entry *, const struct decision *,
     const struct cpm_in *in);
-__attribute__((format(printf, 3, 4))) void
-mobility_alarm(struct xtr *, const struct eid *, const char *fmt, ...);
 
 /* mobility_order.c */
 /* About the incoming mark, or a statement of ownership?  4.2 step 5. */
@@ -153,6 +165,6 @@ mobility_elsewhere(struct xtr *, struct eid_entry *, const struct mapping *m);
 
 /* mobility_store.c */
 void mobility_save(struct xtr *, struct eid_entry *);
-void mobility_forget(struct xtr *, const struct eid *);
+void mobility_unsave(struct xtr *, const struct eid *);
 
 #endif

@@ -275,10 +275,8 @@ run_task(struct xtr *x, struct eid_entry *e, enum task task)
 		mobility_event(x, e, EVENT_INCOMING_OVER, 0);
 		break;
 	case TASK_MEMORY:
-		if (e->state == EID_ABSENT) {
-			mobility_forget(x, &eid);
-			eids_remove(x->eids, e);
-		}
+		if (e->state == EID_ABSENT)
+			mobility_forget(x, e);
 		break;
 	case TASKS:
 		break;

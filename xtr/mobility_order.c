@@ -11,8 +11,6 @@
 
 #include "common/auth.h"
 
-#define LATE_KEEP_MS 30000
-
 bool
 mobility_is_about_mark(const struct cpm *m)
 {

@@ -35,7 +35,7 @@ struct stored {
 };
 
 void
-mobility_forget(struct xtr *x, const struct eid *eid)
+mobility_unsave(struct xtr *x, const struct eid *eid)
 {
 	uint8_t key[STORE_EID_KEY];
 
@@ -105,7 +105,7 @@ restore(struct xtr *x, struct eid_entry *e, const struct stored *v)
 	e->seen = v->seen;
 	e->changed_ms = v->changed_ms;
 	e->away_until_ms = v->away_until_ms;
-	e->incoming = v->flags & FLAG_INCOMING;
+	mobility_mark(e, v->flags & FLAG_INCOMING);
 	e->incoming_told = v->flags & FLAG_TOLD;
 	e->gone = v->flags & FLAG_GONE;
 	m->converging = v->flags & FLAG_CONVERGING;
@@ -120,7 +120,7 @@ restore(struct xtr *x, struct eid_entry *e, const struct stored *v)
 		arm_rest(x, e, TASK_AWAY, v->away_until_ms);
 	if (e->state == EID_ABSENT)
 		arm_rest(x, e, TASK_MEMORY,
-		    v->changed_ms + x->conf->mobility.memory_s * 1000);
+		    v->changed_ms + mobility_memory_ms(x, e));
 }
 
 static bool
@@ -140,7 +140,7 @@ load_one(void *arg, const void *key, size_t key_len, const void *value,
 	/* A prefix that is not mobile any more: nothing is done with it, and
 	 * nothing lost if it comes back. */
 	if (v.version != STORE_VERSION || v.state >= EID_STATES || !p ||
-	    mobility_entry(x, &eid, p, &e))
+	    mobility_entry_add(x, &eid, p, &e))
 		return true;
 	restore(x, e, &v);
 	return true;

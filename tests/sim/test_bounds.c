@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_bounds.c - what ends: tables that are full, memories that are over, a
+ * store that cannot be written.  docs/cpm.md 4.1, 9.
+ */
+#include "steps.h"
+
+#include "xtr/requesters.h"
+#include "xtr/store.h"
+
+static bool
+count_one(void *arg, const void *key, size_t key_len, const void *value,
+    size_t value_len)
+{
+	(void)key;
+	(void)key_len;
+	(void)value;
+	(void)value_len;
+	++*(unsigned *)arg;
+	return true;
+}
+
+static unsigned
+stored(struct sim *s, enum sim_name n, enum store_db db)
+{
+	unsigned count = 0;
+
+	store_walk(sim_xtr(s, n)->store, db, NULL, 0, count_one, &count);
+	return count;
+}
+
+static uint64_t
+tell_of(struct sim *s, const char *eid, uint8_t reason, uint64_t g)
+{
+	return sim_cpm(s,
+	    &(struct sim_cpm){
+		.site = DC1, .reason = reason, .generation = g, .eid = eid });
+}
+
+/* A day after the VM has ended nothing of it is left. */
+static void
+test_memory_over(void **unused)
+{
+	struct sim *s = sim_new();
+	const uint64_t g = settle(s);
+
+	(void)unused;
+	assert_int_equal(stored(s, DC1, STORE_REQUESTER), 1);
+	say(s, DC1, CPM_ABSENT, g);
+	sim_run(s, 23 * 3600 * 1000);
+	assert_string_equal(sim_state(s, DC1), "absent");
+	assert_int_equal(entry(s, DC1)->generation, g);
+	sim_run(s, 2 * 3600 * 1000);
+	assert_string_equal(sim_state(s, DC1), "none");
+	assert_int_equal(stored(s, DC1, STORE_EID), 0);
+	assert_int_equal(stored(s, DC1, STORE_REQUESTER), 0);
+	sim_free(s);
+}
+
+/* Where there is no more room, what is only remembered goes; from the store,
+ * too. */
+static void
+test_table_full(void **unused)
+{
+	struct sim *s =
+	    sim_new_with(&(struct sim_options){ .extra = "  eids-max: 1\n" });
+	const uint64_t g = settle(s);
+	uint64_t nonce;
+
+	(void)unused;
+	nonce = tell_of(s, "10.1.1.20", CPM_PRESENT, g);
+	assert_int_equal(sim_status(s, nonce), CPM_ACK_INTERNAL);
+	assert_string_equal(sim_state_of(s, DC1, "10.1.1.20"), "none");
+	say(s, DC1, CPM_ABSENT, g);
+	nonce = tell_of(s, "10.1.1.20", CPM_PRESENT, g + 1);
+	assert_int_equal(sim_status(s, nonce), CPM_ACK_DONE);
+	assert_string_equal(sim_state_of(s, DC1, "10.1.1.20"), "local");
+	assert_string_equal(sim_state(s, DC1), "none");
+	assert_int_equal(stored(s, DC1, STORE_EID), 1);
+	sim_free(s);
+}
+
+/* A host cannot announce more arrivals than 4096. */
+static void
+test_marks_full(void **unused)
+{
+	struct sim *s = sim_new();
+	struct eid eids[CPM_EIDS_MAX];
+	struct sim_cpm c = { .site = DC1,
+		.reason = CPM_ARRIVING,
+		.eids = eids,
+		.n_eids = CPM_EIDS_MAX };
+	uint64_t nonce = 0;
+
+	(void)unused;
+	for (unsigned i = 0; i < CPM_EIDS_MAX; i++)
+		eids[i] = sim_eid("2001:db8:1::");
+	for (unsigned i = 0; i < 513; i++) {
+		for (unsigned j = 0; j < CPM_EIDS_MAX; j++) {
+			eids[j].addr.bytes[14] = (uint8_t)(i >> 5);
+			eids[j].addr.bytes[15] = (uint8_t)(i << 3 | j);
+		}
+		assert_int_equal(sim_status(s, nonce), i ? CPM_ACK_DONE : -1);
+		nonce = sim_cpm(s, &c);
+	}
+	assert_int_equal(sim_status(s, nonce), CPM_ACK_INTERNAL);
+	/* One is called off: there is room for one. */
+	c.n_eids = 1;
+	eids[0].addr.bytes[14] = eids[0].addr.bytes[15] = 0;
+	c.reason = CPM_ABORTED;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	eids[0].addr.bytes[13] = 1;
+	c.reason = CPM_ARRIVING;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	eids[0].addr.bytes[13] = 2;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_INTERNAL);
+	sim_free(s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory_over),
+		cmocka_unit_test(test_table_full),
+		cmocka_unit_test(test_marks_full),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
