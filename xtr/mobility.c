@@ -85,6 +85,14 @@ mobility_alarm(struct xtr *x, const struct eid *eid, const char *fmt, ...)
 	log_error("mobility", "%s: %s", eid_str(eid, buf), text);
 }
 
+/* "It runs here", which the agent says again if we say no (7.4). */
+static bool
+is_claim(const struct cpm *c)
+{
+	return c->reason == CPM_ARRIVED || c->reason == CPM_PRESENT ||
+	    (c->reason == CPM_ABORTED && c->generation);
+}
+
 static void
 remember_claim(struct mobile *m, const struct cpm_in *in)
 {
@@ -206,7 +214,7 @@ on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 		mobility_adopt(x, e, c);
 	if (c->op == CPM_OP_CPM) {
 		mobility_late_note(x, e, c);
-		if (memcmp(e->owner, c->sender_id, 16) == 0)
+		if (is_claim(c))
 			remember_claim(mobile_of(e), in);
 		if (!mobility_is_about_mark(c) && e->incoming &&
 		    memcmp(e->incoming_from, c->sender_id, 16) == 0)

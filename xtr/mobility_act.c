@@ -67,7 +67,7 @@ commit(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	    in ? sender_name(in->sender) : "");
 	take_mac(e, in);
 	e->n_away = 0;
-	e->contested = e->verifying = false;
+	mobility_undisputed(e);
 	m->committed_ms = (int64_t)clock_wall_ms(x->clock);
 	m->converging = true;
 	move_begin(x, &e->eid, e->generation, e->vm_id, from, to,
@@ -96,8 +96,7 @@ within_site(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 		return;
 	}
 	take_mac(e, in);
-	e->verifying = false;
-	mobility_disarm(e, TASK_VERIFY);
+	mobility_undisputed(e);
 	snprintf(to, sizeof(to), "%s/%s", x->conf->site.name,
 	    in ? sender_name(in->sender) : "");
 	move_begin(x, &e->eid, e->generation, e->vm_id, x->conf->site.name, to,
@@ -253,12 +252,24 @@ set_incoming(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 }
 
 static void
-forget_incoming(struct xtr *x, struct eid_entry *e)
+tell_aborted(struct xtr *x, struct eid_entry *e)
 {
 	if (e->incoming_told)
 		notify_send(x, e, CPM_ABORTED, NULL);
-	mobility_mark(e, false);
 	e->incoming_told = false;
+}
+
+/* The mark if its time is over, else VERIFY: registering goes on. */
+static void
+clear(struct xtr *x, struct eid_entry *e)
+{
+	if (e->incoming && !mobile_of(e)->armed[TASK_INCOMING]) {
+		mobility_mark(e, false);
+		e->incoming_told = false;
+	} else {
+		mobility_undisputed(e);
+		register_schedule_later(x, &e->eid);
+	}
 }
 
 /* Who asks for the requesters is answered, and asks again if need be. */
@@ -274,9 +285,8 @@ interest(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 static void
 contest(struct xtr *x, struct eid_entry *e)
 {
+	mobility_undisputed(e);
 	e->contested = true;
-	e->verifying = false;
-	mobility_disarm(e, TASK_VERIFY);
 	register_pause(x, &e->eid);
 	notify_cancel(x, &e->eid);
 	smr_cancel(x, &e->eid);
@@ -355,8 +365,10 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 		break;
 	case ACT_UNMARK:
 		if (e->incoming &&
-		    memcmp(e->incoming_from, in->m.sender_id, 16) == 0)
-			forget_incoming(x, e);
+		    memcmp(e->incoming_from, in->m.sender_id, 16) == 0) {
+			tell_aborted(x, e);
+			mobility_mark(e, false);
+		}
 		break;
 	case ACT_INTEREST:
 		interest(x, e, in);
@@ -390,15 +402,10 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 		    "the mapping system has it elsewhere or knows nothing");
 		break;
 	case ACT_CLEAR:
-		if (!e->verifying) {
-			mobility_mark(e, false);
-			e->incoming_told = false;
-		}
-		e->verifying = false;
-		mobility_disarm(e, TASK_VERIFY);
+		clear(x, e);
 		break;
 	case ACT_NOTIFY4:
-		forget_incoming(x, e);
+		tell_aborted(x, e);
 		break;
 	case ACT_RESUME:
 		resume(x, e);

@@ -93,6 +93,16 @@ mobility_mark(struct eid_entry *e, bool on)
 	e->incoming = on;
 }
 
+void
+mobility_undisputed(struct eid_entry *e)
+{
+	e->contested = e->verifying = false;
+	mobile_of(e)->contest_lookup = false;
+	mobility_disarm(e, TASK_VERIFY);
+	mobility_disarm(e, TASK_CONTEST);
+	mobility_disarm(e, TASK_REVISED);
+}
+
 int64_t
 mobility_memory_ms(const struct xtr *x, const struct eid_entry *e)
 {
@@ -111,20 +121,17 @@ leave_state(struct xtr *x, struct eid_entry *e)
 		m->last_lookup = false;
 		m->hold_until_ms = 0;
 		mobility_disarm(e, TASK_HOLD_MAX);
-		mobility_disarm(e, TASK_LOOKUP);
 	}
+	if (!e->gone)
+		mobility_disarm(e, TASK_LOOKUP);
 	if (e->state != EID_AWAY) {
 		e->n_away = 0;
 		e->away_until_ms = 0;
 		mobility_disarm(e, TASK_AWAY);
 	}
 	if (!eid_is_ours(e)) {
-		e->contested = e->verifying = false;
-		m->contest_lookup = false;
+		mobility_undisputed(e);
 		m->converging = false;
-		mobility_disarm(e, TASK_VERIFY);
-		mobility_disarm(e, TASK_CONTEST);
-		mobility_disarm(e, TASK_REVISED);
 	}
 	if (!e->incoming)
 		mobility_disarm(e, TASK_INCOMING);

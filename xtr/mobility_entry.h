@@ -84,6 +84,9 @@ struct mobile {
 	bool converging;      /* its ITRs have not all asked again */
 	int64_t hold_until_ms;
 
+	struct mono fight_began; /* with a stranger's registration */
+	unsigned fights;
+
 	unsigned n_found; /* locators of the last LOOKUP or Map-Notify */
 	struct addr found[AWAY_RLOCS_MAX];
 };
@@ -115,6 +118,8 @@ void mobility_entry_released(struct eid_entry *);
 void mobility_forget(struct xtr *, struct eid_entry *);
 /* How long an absent one is remembered. */
 int64_t mobility_memory_ms(const struct xtr *, const struct eid_entry *);
+/* Contest and VERIFY are over, with all they wait for. */
+void mobility_undisputed(struct eid_entry *);
 /* Sets or clears the incoming mark; mobility.n_marks follows. */
 void mobility_mark(struct eid_entry *, bool on);
 /* Carries a decision out and stores the result; 'in' is NULL for an event. */
@@ -159,7 +164,10 @@ void mobility_arm(struct eid_entry *, enum task, int64_t in_ms);
 void mobility_disarm(struct eid_entry *, enum task);
 void
 mobility_event(struct xtr *, struct eid_entry *, enum event, unsigned facts);
-/* Usable locators of 'm' into the entry; true if there are some, none ours. */
+/*
+ * True if 'm' has usable locators and none is ours; those of a family that we
+ * have into the entry.
+ */
 bool
 mobility_elsewhere(struct xtr *, struct eid_entry *, const struct mapping *m);
 

@@ -109,6 +109,8 @@ mobility_elsewhere(
 {
 	struct mobile *m = mobile_of(e);
 
+	bool usable = false;
+
 	m->n_found = 0;
 	for (unsigned i = 0; i < mapping->n_locators; i++) {
 		const struct locator *l = &mapping->locators[i];
@@ -118,67 +120,79 @@ mobility_elsewhere(
 			continue;
 		if (xtr_rloc_is_own(x, &l->addr.addr))
 			return false;
+		usable = true;
 		if (m->n_found < AWAY_RLOCS_MAX &&
 		    xtr_rloc(x, l->addr.addr.afi))
 			m->found[m->n_found++] = l->addr.addr;
 	}
-	return m->n_found > 0;
+	return usable;
 }
 
 static void
 verified(struct xtr *x, struct eid_entry *e, enum lookup_result result,
-    const struct mapping *mapping, bool elsewhere)
+    bool negative, bool elsewhere)
 {
-	struct mobile *m = mobile_of(e);
+	const bool last = mobile_of(e)->step[TASK_VERIFY] >= 3;
+	const bool ours = result == LOOKUP_OWN ||
+	    (result == LOOKUP_MAPPING && !elsewhere && !negative);
 
-	if (result == LOOKUP_OWN ||
-	    (result == LOOKUP_MAPPING && !elsewhere && mapping->n_locators))
+	if (e->state == EID_HELD) {
+		/* Nothing is delivered that could be carried off: it is over
+		 * with the first answer, as without VERIFY. */
+		if (!ours && !negative && !last)
+			return;
+		mobility_undisputed(e);
+		if (!e->gone)
+			register_schedule_later(x, &e->eid);
+	} else if (ours) {
 		mobility_event(x, e, EVENT_VERIFY_OWN, 0);
-	else if (result == LOOKUP_MAPPING && !mapping->n_locators)
+	} else if (negative) {
 		mobility_event(x, e, EVENT_VERIFY_NEGATIVE, 0);
-	else if (m->step[TASK_VERIFY] >= 3)
+	} else if (last) {
 		mobility_event(x, e, EVENT_VERIFY_OVER, 0);
-}
-
-/* The mapping system has not got it elsewhere: it goes on as it was. */
-static void
-contest_over(struct xtr *x, struct eid_entry *e, bool elsewhere)
-{
-	const struct eid eid = e->eid;
-
-	mobility_event(
-	    x, e, EVENT_CONTEST_OVER, elsewhere ? FACT_ELSEWHERE : 0);
-	e = eids_find(x->eids, &eid);
-	if (e && eid_is_ours(e) && e->contested) {
-		e->contested = false;
-		register_schedule(x, &eid);
 	}
 }
 
+/* Not elsewhere: it goes on as it was. */
+static void
+contest_over(struct xtr *x, struct eid_entry *e, bool elsewhere)
+{
+	mobile_of(e)->contest_lookup = false;
+	mobility_event(
+	    x, e, EVENT_CONTEST_OVER, elsewhere ? FACT_ELSEWHERE : 0);
+	if (!e->contested)
+		return;
+	e->contested = false;
+	if (!e->gone)
+		register_schedule(x, &e->eid);
+}
+
+/* One answer serves all that wait for one. */
 static void
 looked_up(struct xtr *x, const struct eid *eid, enum lookup_result result,
     const struct mapping *mapping)
 {
 	struct eid_entry *e = eids_find(x->eids, eid);
 	struct mobile *m;
-	bool elsewhere;
+	bool elsewhere, negative;
 
 	if (!e || e->is_static || !eid_is_ours(e))
 		return;
 	m = mobile_of(e);
 	elsewhere =
 	    result == LOOKUP_MAPPING && mobility_elsewhere(x, e, mapping);
-	if (m->contest_lookup) {
-		m->contest_lookup = false;
-		contest_over(x, e, elsewhere);
-	} else if (e->verifying) {
-		verified(x, e, result, mapping, elsewhere);
-	} else if (m->last_lookup) {
-		mobility_event(
-		    x, e, EVENT_HOLD_MAX, elsewhere ? FACT_ELSEWHERE : 0);
-	} else if (e->state == EID_HELD && e->gone && elsewhere) {
+	negative = result == LOOKUP_MAPPING && !mapping->n_locators;
+	if (e->state == EID_HELD && elsewhere &&
+	    (e->gone || e->verifying || e->contested)) {
 		mobility_event(x, e, EVENT_LOOKUP_ELSEWHERE, 0);
+		return;
 	}
+	if (m->contest_lookup)
+		contest_over(x, e, elsewhere);
+	if (e->verifying)
+		verified(x, e, result, negative, elsewhere);
+	if (m->last_lookup)
+		mobility_event(x, e, EVENT_HOLD_MAX, 0);
 }
 
 static void
@@ -249,8 +263,6 @@ run_task(struct xtr *x, struct eid_entry *e, enum task task)
 {
 	static const unsigned lookup_s[] = { 0, 1, 3, 7, 15 };
 	static const unsigned verify_s[] = { 0, 1, 3 };
-	const struct eid eid = e->eid;
-
 	switch (task) {
 	case TASK_HOLD_MAX:
 		hold_max(x, e);
@@ -263,7 +275,7 @@ run_task(struct xtr *x, struct eid_entry *e, enum task task)
 		break;
 	case TASK_CONTEST:
 		mobile_of(e)->contest_lookup = true;
-		ask(x, &eid);
+		ask(x, &e->eid);
 		break;
 	case TASK_REVISED:
 		revised_ack(x, e);
@@ -318,12 +330,24 @@ mobility_on_stale(struct xtr *x, const struct eid *eid, uint64_t generation)
 	mobility_apply(x, e, &contest, NULL);
 }
 
+/* A stranger registers the EID: we do so again 3 times in 60 s, docs/cpm.md
+ * 6.13. */
+static bool
+may_fight(struct mobile *m, struct mono now)
+{
+	if (mono_diff_us(now, m->fight_began) > 60 * INT64_C(1000000)) {
+		m->fight_began = now;
+		m->fights = 0;
+	}
+	return m->fights++ < 3;
+}
+
 void
 mobility_on_map_notify(
     struct xtr *x, const struct eid *eid, const struct mapping *mapping)
 {
 	struct eid_entry *e = eids_find(x->eids, eid);
-	const struct mobile *m;
+	struct mobile *m;
 	unsigned facts = 0;
 
 	if (!e || e->is_static || e->verifying || e->contested ||
@@ -333,9 +357,14 @@ mobility_on_map_notify(
 	for (unsigned i = 0; i < m->n_found; i++)
 		if (is_of_other_site(x, eid, &m->found[i]))
 			facts |= FACT_OTHER_SITE;
-	/* A Map-Notify is repeated for half a minute at most by a Map-Server
-	 * that has not been told of a newer state. */
-	if ((int64_t)clock_wall_ms(x->clock) - e->changed_ms > 30000)
+	/* A Map-Notify is repeated for 51 s at most by a Map-Server that has
+	 * not been told of a newer state (RFC 9301 5.7). */
+	if ((int64_t)clock_wall_ms(x->clock) - e->changed_ms > 60000)
 		facts |= FACT_LATER;
+	if (e->state == EID_LOCAL && !(facts & FACT_OTHER_SITE) &&
+	    !may_fight(m, xtr_now(x))) {
+		mobility_alarm(x, eid, "registered by a stranger");
+		return;
+	}
 	mobility_event(x, e, EVENT_MAP_NOTIFY_ELSEWHERE, facts);
 }
