@@ -157,7 +157,7 @@ void metadata_written(
 /* Generation in the VM's metadata, 0 if there is none or it is absurd. */
 uint64_t metadata_generation(const struct agent *, const struct vm *);
 /* Peers seen here and those that came along; at most 'max'. */
-unsigned metadata_peers(
-    struct agent *, const struct vm *, struct cpm_peer *out, unsigned max);
+unsigned
+metadata_peers(struct agent *, struct vm *, struct cpm_peer *out, unsigned max);
 
 #endif

@@ -51,7 +51,7 @@ has_peer(const struct cpm_peer *peers, unsigned n, const struct cpm_peer *p)
 
 unsigned
 metadata_peers(
-    struct agent *a, const struct vm *vm, struct cpm_peer *out, unsigned max)
+    struct agent *a, struct vm *vm, struct cpm_peer *out, unsigned max)
 {
 	const struct vm_metadata *md;
 	unsigned n, seen;
@@ -59,13 +59,13 @@ metadata_peers(
 	if (!vm->info)
 		return 0;
 	n = seen = peers_collect(a->peers, vm->info, out, max);
-	if (!mono_before(loop_now(a->loop), vm->inherited_until))
-		return n;
 	/* A new host has no history: those that came along count, too. */
 	md = &vm->info->metadata;
-	for (unsigned i = 0; i < md->n_peers && n < max; i++)
-		if (!has_peer(out, seen, &md->peers[i]))
-			out[n++] = md->peers[i];
+	if (mono_before(loop_now(a->loop), vm->inherited_until))
+		for (unsigned i = 0; i < md->n_peers && n < max; i++)
+			if (!has_peer(out, seen, &md->peers[i]))
+				out[n++] = md->peers[i];
+	vm->n_peers = n;
 	return n;
 }
 

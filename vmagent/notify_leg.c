@@ -170,12 +170,19 @@ leg_again(struct notify *n, struct leg *leg)
 static void
 leg_alarm(struct notify *n, struct leg *leg)
 {
+	struct xtr *x = &n->xtrs[leg->xtr];
+	uint32_t kept;
+
 	leg->alarm = true;
 	n->counters.alarms++;
-	log_error("notify", "%s: xTR %s does not answer: %s, generation %llu",
-	    leg->notice->m->name, n->xtrs[leg->xtr].conf->name,
-	    cpm_reason_str(leg->notice->form.reason),
-	    (unsigned long long)leg->notice->generation);
+	/* An xTR that is down is so for all VMs. */
+	if (log_allowed(&x->limit, loop_now(n->loop), &kept))
+		log_error("notify",
+		    "%s: xTR %s does not answer: %s, generation %llu "
+		    "(%u more)",
+		    leg->notice->m->name, x->conf->name,
+		    cpm_reason_str(leg->notice->form.reason),
+		    (unsigned long long)leg->notice->generation, kept);
 	leg->sendings = 0;
 	loop_timer_set(leg->timer, NOTIFY_AGAIN_MS);
 }
@@ -204,7 +211,7 @@ notify_leg_done(struct notify *n, struct leg *leg)
 	struct notice *notice = leg->notice;
 
 	if (leg->alarm)
-		log_info("notify", "%s: xTR %s answers again", notice->m->name,
+		log_debug("notify", "%s: xTR %s answers again", notice->m->name,
 		    n->xtrs[leg->xtr].conf->name);
 	leg->alarm = false;
 	notify_leg_drop(n, leg);

@@ -77,6 +77,8 @@ struct vm {
 	enum vm_event_kind due_kind;
 	struct mono due_asked;
 
+	unsigned n_peers; /* at the last reading */
+
 	/* Our element in its live metadata. */
 	bool claim_acked;
 	bool writing;

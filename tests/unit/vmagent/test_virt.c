@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -669,6 +670,68 @@ test_reload(void **state)
 	assert_int_equal(fx.agent->conf->resync_s, 30);
 }
 
+/* One request over the control socket; static. */
+static const char *
+ask(const char *request)
+{
+	static char answer[65536];
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	size_t n = 0;
+
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/a.sock", fx.folder);
+	assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(
+	    write(fd, request, strlen(request)), (ssize_t)strlen(request));
+	for (int i = 0; i < 1000 && (!n || answer[n - 1] != '\n'); i++) {
+		ssize_t got;
+
+		turn();
+		got = read(fd, answer + n, sizeof(answer) - 1 - n);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	close(fd);
+	answer[n] = 0;
+	return answer;
+}
+
+#define SHOW(what) ask("{\"v\":1,\"cmd\":\"show\",\"what\":\"" what "\"}\n")
+
+static void
+test_control(void **state)
+{
+	static const char *const members[] = { "\"vm\":\"test\"",
+		"\"state\":\"here\"", "\"owner\":\"" HOST_A "\"",
+		"\"eids\":[\"10.1.1.10/32\"]", "\"peers\":0", "\"name\":\"x1\"",
+		"\"acked\":true", "\"outstanding\":0", "\"status\":\"done\"" };
+	const char *rows;
+
+	(void)state;
+	agent_start(HOST_A);
+	expect(CPM_PRESENT);
+	settle();
+	rows = SHOW("vms");
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (!strstr(rows, members[i]))
+			fail_msg("no %s in %s", members[i], rows);
+	rows = SHOW("moves");
+	assert_non_null(strstr(rows, "\"event\":\"present\""));
+	assert_null(strstr(rows, "\"acked_ms\":null"));
+	assert_non_null(strstr(
+	    SHOW("counters"), "{\"name\":\"said.present\",\"value\":1}"));
+	assert_non_null(strstr(SHOW("config"), "resync: 1m"));
+	assert_non_null(strstr(SHOW("status"), "\"connected\":true"));
+	assert_non_null(strstr(SHOW("peers"), "\"rows\":[]"));
+	assert_non_null(strstr(SHOW("nonsense"), "\"ok\":false"));
+	fx.silent = true;
+	assert_int_equal(virDomainDestroy(fx.dom), 0);
+	expect(CPM_ABSENT);
+	rows = SHOW("vms"); /* gone, but not everybody knows */
+	assert_non_null(strstr(rows, "\"state\":\"absent\""));
+	assert_non_null(strstr(rows, "\"outstanding\":1"));
+	assert_non_null(strstr(ask("{\"v\":1,\"cmd\":\"reload\"}\n"), "true"));
+}
+
 /* Every lifecycle event and detail of libvirt's. */
 static void
 test_lifecycle_map(void **state)
@@ -771,6 +834,7 @@ main(void)
 		T(test_managed_save),
 		T(test_eids_change),
 		T(test_reload),
+		T(test_control),
 		cmocka_unit_test(test_lifecycle_map),
 	};
 
