@@ -128,7 +128,6 @@ check-netns: all
 check-virt: all
 	$(Q)tests/run --build $(BUILD) virt
 check: deps
-	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tests/run --build $(BUILD) all
 
 demo: deps
