@@ -171,6 +171,12 @@ cpm_is_future(const struct xtr *x, uint64_t value)
 	return value > clock_wall_ms(x->clock) + ahead;
 }
 
+static bool
+is_op(unsigned op)
+{
+	return op >= CPM_OP_CPM && op <= CPM_OP_REQUESTERS;
+}
+
 enum err
 cpm_in_authenticate(struct xtr *x, struct senders *t, const struct datagram *dg,
     const struct cpm_header *h, struct sender **out)
@@ -182,8 +188,10 @@ cpm_in_authenticate(struct xtr *x, struct senders *t, const struct datagram *dg,
 	if (memcmp(h->sender_id, x->conf->site.xtr_id, 16) == 0)
 		return ERR_REFLECTED;
 	s = sender_find(t, h->sender_id);
-	if (!s || (h->op == CPM_OP_CPM) != (s->hypervisor != NULL) ||
-	    h->key_id != sender_key(s)->key_id)
+	if (!s || h->key_id != sender_key(s)->key_id)
+		return ERR_KEY_UNKNOWN;
+	/* Whose an op that we do not know is, we do not know either. */
+	if (is_op(h->op) && (h->op == CPM_OP_CPM) != (s->hypervisor != NULL))
 		return ERR_KEY_UNKNOWN;
 	if (!source_allowed(s, &dg->from))
 		return ERR_SOURCE;
@@ -211,19 +219,50 @@ rate_take(struct xtr *x, struct sender *s)
 }
 
 static enum err
+save(struct xtr *x, const struct sender *s, const struct replay *replay)
+{
+	const struct stored v = { .version = STORE_VERSION, .replay = *replay };
+
+	if (!x->store ||
+	    !store_put(x->store, STORE_SENDER, s->id, 16, &v, sizeof(v)))
+		return ERR_OK;
+	x->counters.store_errors++;
+	return ERR_IO;
+}
+
+static enum err
 remember_nonce(struct xtr *x, struct sender *s, uint64_t nonce)
 {
-	struct stored v = { .version = STORE_VERSION };
+	struct replay replay = s->replay;
+	enum err err;
 
-	v.replay = s->replay;
-	replay_accept(&v.replay, nonce);
-	if (x->store &&
-	    store_put(x->store, STORE_SENDER, s->id, 16, &v, sizeof(v))) {
-		x->counters.store_errors++;
-		return ERR_IO;
+	replay_accept(&replay, nonce);
+	err = save(x, s, &replay);
+	if (!err)
+		s->replay = replay;
+	return err;
+}
+
+void
+cpm_in_release(struct xtr *x, const struct cpm_in *in)
+{
+	in->sender->replay = in->before;
+	(void)!save(x, in->sender, &in->before);
+}
+
+void
+senders_save(struct xtr *x, const struct senders *t)
+{
+	struct table_iter i;
+	struct table_node *n;
+
+	for (i = table_iter(&t->table); (n = table_next(&i));) {
+		const struct sender *s = table_entry(n, struct sender, by_id);
+
+		/* Who was never heard counts from the next start's clock. */
+		if (s->replay.seen && save(x, s, &s->replay))
+			return; /* the whole turn has failed */
 	}
-	s->replay = v.replay;
-	return ERR_OK;
 }
 
 enum err
@@ -254,6 +293,12 @@ cpm_in_read(struct xtr *x, struct senders *t, const struct datagram *dg,
 		x->counters.rx[LISP_SHARED][ERR_REPLAY]++;
 		return ERR_OK;
 	}
+	out->before = out->sender->replay;
+	/* Nothing is written then, or the Ack would not leave either. */
+	if (x->store && !store_healthy(x->store)) {
+		out->status = CPM_ACK_INTERNAL;
+		return ERR_OK;
+	}
 	if (verdict == REPLAY_DUPLICATE) {
 		out->duplicate = true;
 		x->counters.cpm_duplicate++;
@@ -265,8 +310,7 @@ cpm_in_read(struct xtr *x, struct senders *t, const struct datagram *dg,
 		x->counters.rx[LISP_SHARED][ERR_RATE]++;
 		return ERR_OK;
 	}
-	if ((x->store && !store_healthy(x->store)) ||
-	    remember_nonce(x, out->sender, h->nonce))
+	if (remember_nonce(x, out->sender, h->nonce))
 		out->status = CPM_ACK_INTERNAL;
 	return ERR_OK;
 }

@@ -42,6 +42,7 @@ struct cpm_in {
 	struct sender *sender;
 	const struct datagram *dg;
 	struct cpm m;
+	struct replay before; /* of the sender, without this nonce */
 	bool duplicate; /* seen before: Ack from the present state, no action */
 	uint8_t status; /* not 0: the Ack for the whole message, no action */
 };
@@ -53,6 +54,11 @@ struct cpm_in {
  */
 enum err cpm_in_read(struct xtr *, struct senders *, const struct datagram *,
     const struct cpm_header *, struct cpm_in *out) MUST_USE;
+
+/* The nonce of '*in' is not used up: it is answered with status 8. */
+void cpm_in_release(struct xtr *, const struct cpm_in *in);
+/* Writes the windows of all senders again. */
+void senders_save(struct xtr *, const struct senders *);
 
 /*
  * The key and sender of any message of the family, its MAC verified; step 1.

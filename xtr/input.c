@@ -178,6 +178,7 @@ input_turn_end(struct xtr *x)
 	if (x->store && store_commit(x->store)) {
 		x->counters.store_errors++;
 		output_drop(x);
+		mobility_unsaved(x);
 		return;
 	}
 	output_flush(x);

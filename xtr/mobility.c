@@ -33,7 +33,8 @@ mobility_new(struct xtr *x)
 		return NULL;
 	t->senders = senders_new(x);
 	t->answers = limits_new(1024, ANSWERS_BURST, ANSWERS_INTERVAL_MS);
-	if (!t->senders || !t->answers) {
+	t->save = loop_timer_new(x->loop, mobility_save_all, x);
+	if (!t->senders || !t->answers || !t->save) {
 		mobility_free(t);
 		return NULL;
 	}
@@ -46,6 +47,7 @@ mobility_free(struct mobility *t)
 {
 	if (!t)
 		return;
+	loop_timer_free(t->save);
 	senders_free(t->senders);
 	limits_free(t->answers);
 	free(t);
@@ -255,11 +257,29 @@ rlocs_allowed(const struct xtr *x, const struct cpm_in *in)
 }
 
 static void
+note_acked(struct xtr *x, const struct cpm_in *in, const uint8_t *status)
+{
+	const struct cpm *c = &in->m;
+
+	if (in->status || c->op != CPM_OP_CPM ||
+	    (c->reason != CPM_ARRIVED && c->reason != CPM_PRESENT))
+		return;
+	for (unsigned i = 0; i < c->n_eids; i++)
+		if (status[i] == CPM_ACK_DONE)
+			move_note(x, &c->eids[i], MOVE_ACKED, &in->dg->from);
+}
+
+static void
 act_on(struct xtr *x, struct cpm_in *in)
 {
 	uint8_t status[CPM_EIDS_MAX] = { 0 };
 	uint64_t highest = 0;
+	bool failed = false;
 
+	if (!in->status && x->mobility->unsaved) {
+		in->status = CPM_ACK_INTERNAL;
+		failed = true;
+	}
 	if (!in->status && in->m.op == CPM_OP_NOTIFY && !rlocs_allowed(x, in))
 		in->status =
 		    refuse(x, in, &in->m.eids[0], ERR_POLICY, CPM_ACK_POLICY);
@@ -271,14 +291,13 @@ act_on(struct xtr *x, struct cpm_in *in)
 			status[i] = on_eid(x, in, eid, &highest);
 		else if (e && sender_may(in->sender, eid) && e->seen > highest)
 			highest = e->seen;
+		failed |= status[i] == CPM_ACK_INTERNAL;
 	}
+	/* The same octets may come again for what has failed. */
+	if (failed && !in->duplicate)
+		cpm_in_release(x, in);
 	cpm_ack_send(x, in, status, highest);
-	for (unsigned i = 0; i < in->m.n_eids && !in->status; i++)
-		if (status[i] == CPM_ACK_DONE &&
-		    (in->m.reason == CPM_ARRIVED ||
-			in->m.reason == CPM_PRESENT) &&
-		    in->m.op == CPM_OP_CPM)
-			move_note(x, &in->m.eids[i], MOVE_ACKED, &in->dg->from);
+	note_acked(x, in, status);
 }
 
 enum err

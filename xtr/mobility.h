@@ -19,6 +19,12 @@ void mobility_start(struct xtr *);
 /* x->conf is a new one: keys and authority follow it.  ERR_NOMEM. */
 enum err mobility_reload(struct xtr *) MUST_USE;
 
+/*
+ * From input.c: what this turn wrote is not in the store.  Until it is, CPMs
+ * are answered with status 8, so that no Ack promises what a crash takes back.
+ */
+void mobility_unsaved(struct xtr *);
+
 /* Type 15: authenticates, checks replay and authority, decides, acks. */
 enum err mobility_on_datagram(struct xtr *, const struct datagram *);
 

@@ -32,6 +32,10 @@ struct mobility {
 	unsigned n_peers;	/* of all EIDs */
 	unsigned n_marks;	/* incoming ones */
 	struct limits *answers; /* op 4 in answer to Notify 6, per site */
+	/* The store could not be written, and lags behind until 'save' has
+	 * written all of it again. */
+	bool unsaved;
+	struct loop_timer *save;
 	struct log_limit alarm_limit, refuse_limit;
 };
 
@@ -174,5 +178,6 @@ mobility_elsewhere(struct xtr *, struct eid_entry *, const struct mapping *m);
 /* mobility_store.c */
 void mobility_save(struct xtr *, struct eid_entry *);
 void mobility_unsave(struct xtr *, const struct eid *);
+void mobility_save_all(void *xtr);
 
 #endif

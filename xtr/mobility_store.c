@@ -15,6 +15,7 @@
 #include "xtr/store.h"
 
 #define STORE_VERSION 1
+#define SAVE_AGAIN_MS 1000
 
 enum {
 	FLAG_INCOMING = 1,
@@ -78,6 +79,38 @@ mobility_save(struct xtr *x, struct eid_entry *e)
 	store_eid_key(&e->eid, key);
 	if (store_put(x->store, STORE_EID, key, sizeof(key), &v, sizeof(v)))
 		x->counters.store_errors++;
+	output_arm(x);
+}
+
+void
+mobility_unsaved(struct xtr *x)
+{
+	struct mobility *t = x->mobility;
+
+	if (!t)
+		return;
+	t->unsaved = true;
+	if (!loop_timer_armed(t->save))
+		loop_timer_set(t->save, SAVE_AGAIN_MS);
+}
+
+static bool
+save_one(void *arg, struct eid_entry *e)
+{
+	if (!e->is_static)
+		mobility_save(arg, e);
+	return true;
+}
+
+/* Whether it worked this time the end of the turn tells. */
+void
+mobility_save_all(void *xtr)
+{
+	struct xtr *x = xtr;
+
+	x->mobility->unsaved = false;
+	senders_save(x, x->mobility->senders);
+	eids_walk(x->eids, save_one, x);
 	output_arm(x);
 }
 

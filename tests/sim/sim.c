@@ -561,7 +561,7 @@ encode(struct sim *s, const struct sim_cpm *c, uint64_t nonce, uint8_t *buf,
 	static const char bad[] = "another-secret-entirely!!!";
 	struct auth_key key = { .key_id = 11, .algorithm = AUTH_SHA256_128 };
 	struct cpm m = { .subtype = CPM_SUBTYPE,
-		.op = CPM_OP_CPM,
+		.op = c->op ? (enum cpm_op)c->op : CPM_OP_CPM,
 		.ack_wanted = true,
 		.nonce = nonce,
 		.key_id = 11,

@@ -96,6 +96,7 @@ sim_xtr(struct sim *s, enum sim_name n)
 struct sim_cpm {
 	enum sim_name site;
 	unsigned second; /* 1: the site's second hypervisor */
+	uint8_t op;	 /* 0: CPM */
 	uint8_t reason;
 	uint64_t generation;
 	const char *eid;

@@ -5,6 +5,9 @@
  */
 #include "steps.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "xtr/requesters.h"
 #include "xtr/store.h"
 
@@ -71,8 +74,14 @@ test_table_full(void **unused)
 	nonce = tell_of(s, "10.1.1.20", CPM_PRESENT, g);
 	assert_int_equal(sim_status(s, nonce), CPM_ACK_INTERNAL);
 	assert_string_equal(sim_state_of(s, DC1, "10.1.1.20"), "none");
+	/* Status 8 does not use up the nonce: the same octets, once more. */
 	say(s, DC1, CPM_ABSENT, g);
-	nonce = tell_of(s, "10.1.1.20", CPM_PRESENT, g + 1);
+	sim_cpm(s,
+	    &(struct sim_cpm){ .site = DC1,
+		.reason = CPM_PRESENT,
+		.generation = g,
+		.eid = "10.1.1.20",
+		.nonce = nonce });
 	assert_int_equal(sim_status(s, nonce), CPM_ACK_DONE);
 	assert_string_equal(sim_state_of(s, DC1, "10.1.1.20"), "local");
 	assert_string_equal(sim_state(s, DC1), "none");
@@ -117,6 +126,57 @@ test_marks_full(void **unused)
 	sim_free(s);
 }
 
+/* Writing to files fails, as on a full disk. */
+static void
+disk_full(bool full)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = full ? 0 : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* What cannot be stored is not acked; what could not be is stored later. */
+static void
+test_disk_full(void **unused)
+{
+	struct sim *s = sim_new();
+	const uint64_t g = settle(s);
+	struct sim_cpm first = {
+		.site = DC1, .reason = CPM_DEPARTING, .generation = g
+	};
+	struct sim_cpm second = { .site = DC1,
+		.reason = CPM_PRESENT,
+		.generation = g,
+		.eid = "10.1.1.11" };
+
+	(void)unused;
+	disk_full(true);
+	first.nonce = sim_cpm(s, &first);
+	assert_int_equal(sim_status(s, first.nonce), -1);
+	sim_cpm(s, &first);
+	assert_int_equal(sim_status(s, first.nonce), CPM_ACK_INTERNAL);
+	second.nonce = sim_cpm(s, &second);
+	sim_run(s, 5000);
+	sim_cpm(s, &second);
+	assert_int_equal(sim_status(s, second.nonce), CPM_ACK_INTERNAL);
+	assert_string_equal(sim_state_of(s, DC1, second.eid), "none");
+	disk_full(false);
+	/* Nobody else writes anything. */
+	sim_run(s, 2000);
+	sim_cpm(s, &first);
+	assert_int_equal(sim_status(s, first.nonce), CPM_ACK_NOTHING);
+	sim_cpm(s, &second);
+	assert_int_equal(sim_status(s, second.nonce), CPM_ACK_DONE);
+	sim_kill(s, DC1);
+	sim_start(s, DC1);
+	assert_string_equal(sim_state(s, DC1), "departing");
+	assert_string_equal(sim_state_of(s, DC1, second.eid), "local");
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -124,6 +184,7 @@ main(void)
 		cmocka_unit_test(test_memory_over),
 		cmocka_unit_test(test_table_full),
 		cmocka_unit_test(test_marks_full),
+		cmocka_unit_test(test_disk_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,11 +36,35 @@ test_arriving_after_aborted(void **unused)
 	sim_free(s);
 }
 
+/* Ops and reasons that we do not know are answered, whoever says them. */
+static void
+test_unknown_op(void **unused)
+{
+	struct sim *s = sim_new();
+	struct sim_cpm c = { .site = DC1,
+		.op = 9,
+		.reason = CPM_PRESENT,
+		.generation = generation(s) };
+
+	(void)unused;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_MALFORMED);
+	c.op = 0;
+	c.reason = 9;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_MALFORMED);
+	/* A hypervisor does not speak for a site. */
+	c.op = CPM_OP_NOTIFY;
+	c.reason = CPM_ARRIVING;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), -1);
+	assert_string_equal(sim_state(s, DC1), "none");
+	sim_free(s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arriving_after_aborted),
+		cmocka_unit_test(test_unknown_op),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
