@@ -4,25 +4,21 @@
  * the command in the daemon's table and writes its rows back.
  *
  * The daemons' ctl.c are the only callers: they know tables, this file knows
- * sockets.  A client's next request is not read before its last reply is
+ * clients, ctl_socket.c the socket's file.  A client's next request is not read before its last reply is
  * written, so a client that does not read costs one reply and no more.
  */
 #include "ctl_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "ctl_socket.h"
 #include "log.h"
 
-enum { PEER_GROUPS_MAX = 1024, READ_CHUNK = 4096 };
+enum { READ_CHUNK = 4096 };
 
 struct client {
 	struct ctl_server *server;
@@ -361,27 +357,6 @@ ctl_integer(const json_t *request, const char *key, int64_t *out)
 	return true;
 }
 
-/* File modes say it already; a socket handed on does not obey them. */
-static bool
-peer_allowed(const struct ctl_server *s, int fd)
-{
-	gid_t groups[PEER_GROUPS_MAX];
-	socklen_t len = sizeof(groups);
-	struct ucred cred;
-	socklen_t cred_len = sizeof(cred);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len) < 0)
-		return false;
-	if (cred.uid == 0 || cred.uid == geteuid() || cred.gid == s->gid)
-		return true;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
-		return false;
-	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
-		if (groups[i] == s->gid)
-			return true;
-	return false;
-}
-
 /* Takes over 'fd'. */
 static void
 client_new(struct ctl_server *s, int fd)
@@ -420,7 +395,7 @@ on_accept(void *arg, int listener, unsigned what)
 	(void)what;
 	if (fd < 0)
 		return;
-	if (!peer_allowed(s, fd)) {
+	if (!ctl_socket_allowed(fd, s->gid)) {
 		log_warning("ctl", "client refused: not in the socket's group");
 		close(fd);
 		return;
@@ -431,83 +406,6 @@ on_accept(void *arg, int listener, unsigned what)
 		return;
 	}
 	client_new(s, fd);
-}
-
-/* Removes a socket file that nobody listens on.  0, or -1 with errno. */
-static int
-remove_stale(const struct sockaddr_un *at)
-{
-	struct stat st;
-	int fd, ret;
-
-	if (lstat(at->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : -1;
-	if (!S_ISSOCK(st.st_mode)) {
-		errno = EEXIST;
-		return -1;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -1;
-	ret = connect(fd, (const struct sockaddr *)at, sizeof(*at));
-	if (ret < 0 && errno == ECONNREFUSED) {
-		close(fd);
-		return unlink(at->sun_path);
-	}
-	close(fd);
-	errno = EADDRINUSE;
-	return -1;
-}
-
-static void
-make_folder(const char *path)
-{
-	char *copy = strdup(path);
-
-	if (copy)
-		(void)!mkdir(dirname(copy), 0755);
-	free(copy);
-}
-
-/* Binds with nobody let in yet, then opens it to the group. */
-static int
-bind_socket(int fd, const char *path, gid_t gid)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-
-	if (strlen(path) >= sizeof(at.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(at.sun_path, path);
-	make_folder(path);
-	if (remove_stale(&at) < 0 || fchmod(fd, 0600) < 0 ||
-	    bind(fd, (const struct sockaddr *)&at, sizeof(at)) < 0)
-		return -1;
-	if (chown(path, (uid_t)-1, gid) < 0 || chmod(path, 0660) < 0 ||
-	    listen(fd, 16) < 0) {
-		int saved = errno;
-
-		unlink(path);
-		errno = saved;
-		return -1;
-	}
-	return 0;
-}
-
-static enum err
-find_group(const char *name, gid_t *out)
-{
-	const struct group *g;
-
-	*out = getegid();
-	if (!name || !*name)
-		return ERR_OK;
-	g = getgrnam(name);
-	if (!g)
-		return ERR_NOT_FOUND;
-	*out = g->gr_gid;
-	return ERR_OK;
 }
 
 struct ctl_server *
@@ -524,13 +422,8 @@ ctl_server_new(struct loop *loop, const char *path, const char *group,
 	s->loop = loop;
 	s->commands = commands;
 	s->arg = arg;
-	s->fd = -1;
-	*err = find_group(group, &s->gid);
-	if (*err)
-		goto out;
-	*err = ERR_IO;
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->fd < 0 || bind_socket(s->fd, path, s->gid) < 0)
+	s->fd = ctl_socket_open(path, group, &s->gid, err);
+	if (s->fd < 0)
 		goto out;
 	s->path = strdup(path);
 	s->watch = loop_fd_new(loop, s->fd, LOOP_READ, on_accept, s);

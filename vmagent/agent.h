@@ -7,6 +7,7 @@
  *
  *	virt -> agent -> mobility -> speak -> notify
  *
+ *	agent_open.c the context, from its parts
  *	agent.c     what libvirt says, and what it does to a VM
  *	speak.c     an action becomes a statement; its Acks
  *	resync.c    listings against what we thought; expiry
@@ -85,7 +86,7 @@ struct agent {
 	struct cpm_peer peers_room[CPM_PEERS_SENT_MAX];
 };
 
-/* ---- agent.c ---- */
+/* ---- agent_open.c ---- */
 
 /*
  * Opens the state, connects, listens.  Takes over 'conf' if it succeeds; 'path'
@@ -103,6 +104,12 @@ bool agent_idle(const struct agent *);
  */
 enum err agent_reload(struct agent *) MUST_USE;
 
+/* ---- agent.c ---- */
+
+extern const struct virt_hooks agent_virt_hooks;
+
+/* The host-id is known: from now on we can speak. */
+void agent_ready(struct agent *, const uint8_t host_id[16]);
 /* Something happened to 'vm' at 'wall_ms': decide and act. */
 void agent_happened(
     struct agent *, struct vm *, enum vm_event_kind, uint64_t wall_ms);
