@@ -175,14 +175,29 @@ mobility_decide(enum vm_state state, enum vm_event_kind event)
 	return table[event][state];
 }
 
+static bool
+owned(enum vm_state state)
+{
+	return state == VM_HERE || state == VM_DEPARTING || state == VM_PAUSED;
+}
+
+/*
+ * Suspended by its user while it was copied, and then the migration was
+ * aborted: libvirt goes on naming the migration as the reason.
+ */
+static enum vm_life
+really(enum vm_life life, enum vm_job job, enum vm_state state)
+{
+	return life == LIFE_PAUSED_MIGRATION && job == JOB_NONE && owned(state)
+	    ? LIFE_PAUSED
+	    : life;
+}
+
 enum vm_event_kind
 mobility_listed(
     enum vm_life life, enum vm_job job, enum vm_state state, bool mine)
 {
-	bool left_or_owned = state == VM_HERE || state == VM_DEPARTING ||
-	    state == VM_PAUSED || state == VM_LEFT;
-
-	switch (life) {
+	switch (really(life, job, state)) {
 	case LIFE_GONE:
 	case LIFE_CHANGING:
 		return EV_NOTHING;
@@ -191,7 +206,7 @@ mobility_listed(
 		return mine ? EV_LIST_MINE : EV_LIST_OTHER;
 	case LIFE_PAUSED_MIGRATION:
 		if (job == JOB_INCOMING ||
-		    (job != JOB_OUTGOING && !left_or_owned))
+		    (job != JOB_OUTGOING && !owned(state) && state != VM_LEFT))
 			return EV_LIST_INCOMING;
 		/* fall through */
 	case LIFE_PAUSED_POSTCOPY:
@@ -209,7 +224,7 @@ mobility_polled(enum vm_life life, enum vm_job job, enum vm_state state)
 {
 	if (state != VM_DEPARTING && state != VM_PAUSED)
 		return EV_NOTHING;
-	switch (life) {
+	switch (really(life, job, state)) {
 	case LIFE_GONE:
 		return EV_LIST_MISSING;
 	case LIFE_RUNNING:
