@@ -19,7 +19,7 @@ enum {
  * Answers {"cmd":"show","what":TABLE}.  Optional: "eid" (only rows whose
  * prefix covers it, is it, or lies in it), "limit" (rows and their nested
  * elements; CTL_ROWS_DEFAULT, at most CTL_ROWS_MAX: building them holds up the
- * loop, about 1 us each), "all" (counters that are zero, too).
+ * loop, about 5 us each), "all" (counters that are zero, too).
  *
  * An object with "rows", "truncated" and, where it is known, "total".  NULL
  * with a literal in '*error' if the request cannot be answered.
