@@ -252,8 +252,11 @@ void ms_notify_changed(
     struct map_server *, const struct eid *, const struct ms_told *told);
 /* The EID is not registered any more. */
 void ms_notify_cancel(struct map_server *, const struct eid *);
-/* The key of a peer, as it used it; the caller wipes it.  False: none now. */
-bool ms_peer_auth(const struct peer *, struct auth_key *out);
+/*
+ * The key of a peer, with algorithm and length as it used them: its site's, or
+ * '*own' made of it, which the caller wipes.  NULL: it has none now.
+ */
+const struct auth_key *ms_peer_auth(const struct peer *, struct auth_key *own);
 /*
  * Signs the Map-Notify in 'w' with the key of 'peer' and sends it; 'from' NULL:
  * the kernel's choice.

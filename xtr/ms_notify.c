@@ -114,33 +114,46 @@ ms_notices_fini(struct map_server *ms)
 	table_fini(&ms->notified);
 }
 
-bool
-ms_peer_auth(const struct peer *p, struct auth_key *out)
+const struct auth_key *
+ms_peer_auth(const struct peer *p, struct auth_key *own)
 {
+	const struct auth_key *key;
+
+	own->secret_len = 0;
 	if (!p->site->conf)
-		return false;
-	*out = p->site->conf->key.key;
-	if (out->accept >> p->algorithm & 1)
-		out->algorithm = p->algorithm;
-	if (out->algorithm == p->algorithm && p->auth_len == 32)
-		out->send_len = 32;
-	return true;
+		return NULL;
+	key = &p->site->conf->key.key;
+	if (!(key->accept >> p->algorithm & 1) ||
+	    (p->algorithm == key->algorithm && p->auth_len == auth_len(key)))
+		return key;
+	*own = *key;
+	own->algorithm = p->algorithm;
+	own->send_len = p->auth_len == 32 ? 32 : 0;
+	return own;
+}
+
+/* Only what was copied needs to go. */
+static void
+wipe(struct auth_key *own)
+{
+	if (own->secret_len)
+		auth_key_wipe(own);
 }
 
 void
 ms_notify_send(struct map_server *ms, const struct peer *p,
     const struct addr *from, uint16_t port, struct wire_writer *w)
 {
-	struct auth_key key;
+	struct auth_key own;
+	const struct auth_key *key = ms_peer_auth(p, &own);
 
-	if (w->err || !ms_peer_auth(p, &key))
-		return;
-	if (auth_sign(w->start, wire_written(w), &key) == ERR_OK) {
+	if (key && !w->err &&
+	    auth_sign(w->start, wire_written(w), key) == ERR_OK) {
 		output_send(
 		    ms->x, from, &p->addr, port, w->start, wire_written(w));
 		ms->x->counters.map_notify_sent++;
 	}
-	auth_key_wipe(&key);
+	wipe(&own);
 }
 
 /* The present record of 'eid' to one xTR, RFC 9301 5.7. */
@@ -154,15 +167,17 @@ send(struct map_server *ms, const struct peer *p, const struct eid *eid,
 	};
 	uint8_t bytes[LISP_MSG_MAX];
 	struct wire_writer w = wire_writer(bytes, sizeof(bytes));
-	struct auth_key key;
+	struct auth_key own;
+	const struct auth_key *key = ms_peer_auth(p, &own);
 
-	if (!r || !reply_can_reach(ms->x, p->addr.afi) ||
-	    !ms_peer_auth(p, &key))
+	if (!r || !key || !reply_can_reach(ms->x, p->addr.afi)) {
+		wipe(&own);
 		return;
-	m.auth = (struct auth_header){ .key_id = key.key_id,
-		.algorithm = key.algorithm,
-		.len = auth_len(&key) };
-	auth_key_wipe(&key);
+	}
+	m.auth = (struct auth_header){ .key_id = key->key_id,
+		.algorithm = key->algorithm,
+		.len = auth_len(key) };
+	wipe(&own);
 	map_notify_header(&w, &m);
 	ms_record_put(&w, r);
 	ms_notify_send(ms, p, NULL, LISP_CONTROL_PORT, &w);
@@ -305,15 +320,13 @@ map_server_on_map_notify_ack(
 	struct notice *n =
 	    table_entry(table_find(&x->map_server->notices, &m->nonce),
 		struct notice, by_nonce);
-	struct auth_key key;
 	enum err err;
 
 	if (!n)
 		return ERR_NONCE;
-	if (!ms_peer_auth(n->peer, &key))
+	if (!n->peer->site->conf)
 		return ERR_KEY_UNKNOWN;
-	err = auth_verify(dg->bytes, dg->len, &key);
-	auth_key_wipe(&key);
+	err = auth_verify(dg->bytes, dg->len, &n->peer->site->conf->key.key);
 	if (!err)
 		notice_end(n);
 	return err;

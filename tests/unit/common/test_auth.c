@@ -307,6 +307,41 @@ test_wipe(void **state)
 	assert_int_equal(k.secret_len, 0);
 }
 
+/*
+ * Contexts stay keyed from one message to the next: whatever came between, the
+ * MAC of a message under a secret is the same, and no other secret's.
+ */
+static void
+test_secrets_do_not_mix(void **state)
+{
+	enum { SECRETS = 50, ROUNDS = 4 };
+	static const uint8_t algorithms[] = { AUTH_SHA1_96, AUTH_SHA256_128,
+		AUTH_SHA256_128_HKDF };
+	uint8_t msg[128], first[SECRETS][3][20];
+
+	(void)state;
+	for (unsigned round = 0; round < ROUNDS * SECRETS; round++) {
+		unsigned i = round % SECRETS * 7 % SECRETS;
+
+		for (unsigned a = 0; a < 3; a++) {
+			struct auth_key k = key(algorithms[a]);
+			size_t n = a ? 16 : 20;
+			size_t len =
+			    message(msg, 3, algorithms[a], (unsigned)n);
+
+			k.secret[5] = (uint8_t)i;
+			assert_int_equal(auth_sign(msg, len, &k), ERR_OK);
+			assert_int_equal(auth_verify(msg, len, &k), ERR_OK);
+			k.secret[5] ^= 0x40;
+			assert_int_equal(auth_verify(msg, len, &k), ERR_AUTH);
+			if (round < SECRETS)
+				memcpy(first[i][a], msg + 16, n);
+			else
+				assert_memory_equal(first[i][a], msg + 16, n);
+		}
+	}
+}
+
 static void
 test_random(void **state)
 {
@@ -333,6 +368,7 @@ main(void)
 		cmocka_unit_test(test_key_file),
 		cmocka_unit_test(test_key_file_that_is_none),
 		cmocka_unit_test(test_wipe),
+		cmocka_unit_test(test_secrets_do_not_mix),
 		cmocka_unit_test(test_random),
 	};
 
