@@ -156,33 +156,82 @@ older(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	return CPM_ACK_STALE;
 }
 
-/* One EID of a message; returns its Ack status. */
+/* Overtaken by a later statement of its sender: only its peers count. */
 static uint8_t
-on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
-    uint64_t *highest)
+late(struct xtr *x, struct eid_entry *e, const struct cpm *c,
+    enum relation relation)
+{
+	x->counters.rx[LISP_SHARED][ERR_LATE]++;
+	if (relation == RELATION_OLDER)
+		mobility_pass_on(x, e, c);
+	else
+		mobility_take_peers(x, e, c);
+	return c->generation && c->generation < e->generation ? CPM_ACK_STALE
+							      : CPM_ACK_NOTHING;
+}
+
+/* The entry of an EID that the sender may speak of; else its Ack status. */
+static uint8_t
+entry_for(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
+    struct eid_entry **out)
 {
 	const struct cpm *c = &in->m;
 	const struct conf_mobile_prefix *p = conf_mobile_find(x->conf, eid);
-	const struct decision *d;
-	struct eid_entry *e;
-	enum relation relation;
-	bool tie;
 	enum err err;
 
 	if (!p || !eid_is_host(eid) || !sender_may(in->sender, eid))
 		return refuse(x, in, eid, ERR_POLICY, CPM_ACK_POLICY);
 	if (in->duplicate && !eids_find(x->eids, eid))
 		return CPM_ACK_NOTHING; /* forgotten since */
-	err = mobility_entry(x, eid, p, &e);
+	err = mobility_entry(x, eid, p, out);
 	if (err == ERR_POLICY)
 		return refuse(x, in, eid, ERR_POLICY, CPM_ACK_POLICY);
 	if (!err && c->reason == CPM_ARRIVING && c->op == CPM_OP_CPM &&
-	    !e->incoming && x->mobility->n_marks >= MARKS_MAX)
+	    !(*out)->incoming && x->mobility->n_marks >= MARKS_MAX)
 		err = ERR_FULL;
-	if (err) {
-		x->counters.local_overflow++;
-		return refuse(x, in, eid, err, CPM_ACK_INTERNAL);
+	if (!err)
+		return CPM_ACK_DONE;
+	x->counters.local_overflow++;
+	return refuse(x, in, eid, err, CPM_ACK_INTERNAL);
+}
+
+/* Everything allows it: what is remembered of it, then what it means. */
+static void
+carry_out(struct xtr *x, struct eid_entry *e, const struct cpm_in *in,
+    const struct decision *d, enum relation relation)
+{
+	const struct cpm *c = &in->m;
+
+	if (relation != RELATION_ANY &&
+	    (d->actions[0] != ACT_NONE || d->next != e->state))
+		mobility_adopt(x, e, c);
+	if (c->op == CPM_OP_CPM) {
+		mobility_late_note(x, e, c);
+		if (is_claim(c))
+			remember_claim(mobile_of(e), in);
+		if (!mobility_is_about_mark(c) && e->incoming &&
+		    memcmp(e->incoming_from, c->sender_id, 16) == 0)
+			mobility_mark(e, false);
+		mobility_take_peers(x, e, c);
 	}
+	note_step(x, e, c);
+	mobility_apply(x, e, d, in);
+}
+
+/* One EID of a message; returns its Ack status. */
+static uint8_t
+on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
+    uint64_t *highest)
+{
+	const struct cpm *c = &in->m;
+	const struct decision *d;
+	struct eid_entry *e;
+	enum relation relation;
+	uint8_t status = entry_for(x, in, eid, &e);
+	bool tie;
+
+	if (status)
+		return status;
 	if (e->seen > *highest)
 		*highest = e->seen;
 	relation = mobility_relate(e, c, &tie);
@@ -195,13 +244,8 @@ on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 	if (in->duplicate)
 		return relation == RELATION_OLDER ? older(x, e, in)
 						  : CPM_ACK_NOTHING;
-	if (c->op == CPM_OP_CPM && mobility_is_late(mobile_of(e), c)) {
-		x->counters.rx[LISP_SHARED][ERR_LATE]++;
-		mobility_keep_peers(x, e, c);
-		return c->generation && c->generation < e->generation
-		    ? CPM_ACK_STALE
-		    : CPM_ACK_NOTHING;
-	}
+	if (c->op == CPM_OP_CPM && mobility_is_late(mobile_of(e), c))
+		return late(x, e, c, relation);
 	if (tie) {
 		x->counters.cpm_tie++;
 		mobility_alarm(x, eid, "two owners of one generation");
@@ -211,21 +255,9 @@ on_eid(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 	d = decide(c->op, c->reason, relation, e->state);
 	if (!d)
 		return refuse(x, in, eid, ERR_UNSUPPORTED, CPM_ACK_MALFORMED);
-	if (relation != RELATION_ANY &&
-	    (d->actions[0] != ACT_NONE || d->next != e->state))
-		mobility_adopt(x, e, c);
-	if (c->op == CPM_OP_CPM) {
-		mobility_late_note(x, e, c);
-		if (is_claim(c))
-			remember_claim(mobile_of(e), in);
-		if (!mobility_is_about_mark(c) && e->incoming &&
-		    memcmp(e->incoming_from, c->sender_id, 16) == 0)
-			mobility_mark(e, false);
-	}
+	carry_out(x, e, in, d, relation);
 	if (e->seen > *highest)
 		*highest = e->seen;
-	note_step(x, e, c);
-	mobility_apply(x, e, d, in);
 	return CPM_ACK_DONE;
 }
 

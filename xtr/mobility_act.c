@@ -69,6 +69,7 @@ commit(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	e->n_away = 0;
 	mobility_undisputed(e);
 	m->committed_ms = (int64_t)clock_wall_ms(x->clock);
+	m->committed = e->generation;
 	m->converging = true;
 	move_begin(x, &e->eid, e->generation, e->vm_id, from, to,
 	    in ? in->m.event_ms : 0);
@@ -79,10 +80,7 @@ commit(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	notify_send(x, e, CPM_ARRIVED, known ? e->away_site : NULL);
 	register_schedule(x, &e->eid);
 	note_map_servers(x, e);
-	if (in && in->m.op == CPM_OP_CPM)
-		mobility_keep_peers(x, e, &in->m);
 	smr_commit(x, e);
-	x->counters.moves++;
 }
 
 /* docs/cpm.md 6.2: another host or generation, the same site. */
@@ -114,7 +112,6 @@ static void
 prepare(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 {
 	take_mac(e, in);
-	mobility_keep_peers(x, e, &in->m);
 	itr_resolve(x, &e->eid);
 	mobility_add_peers(x, &e->eid);
 	if (notify_send(
@@ -205,7 +202,6 @@ yield(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	segment_eid_left(x, e);
 	notify_requesters(
 	    x, e, in->sender, CPM_ARRIVED, true, m->peers, m->n_peers);
-	mobility_drop_peers(x, e);
 	move_finish(x, &e->eid);
 }
 
@@ -231,7 +227,6 @@ withdraw(struct xtr *x, struct eid_entry *e, bool tell)
 	segment_eid_gone(x, e);
 	if (tell)
 		notify_send(x, e, CPM_ABSENT, NULL);
-	mobility_drop_peers(x, e);
 	memset(e->away_site, 0, 16);
 }
 
@@ -357,9 +352,6 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 	case ACT_TELL:
 		notify_send(x, e, CPM_ABSENT, NULL);
 		break;
-	case ACT_PEERS:
-		mobility_keep_peers(x, e, &in->m);
-		break;
 	case ACT_MARK:
 		set_incoming(x, e, in);
 		break;
@@ -410,6 +402,7 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 	case ACT_RESUME:
 		resume(x, e);
 		break;
+	case ACT_PEERS:	     /* those of every statement are kept */
 	case ACT_UNINTEREST: /* nothing was kept */
 	case ACT_NOTE:	     /* generation and owner are stored in any case */
 	case ACT_NONE:
@@ -434,6 +427,7 @@ mobility_on_converged(struct xtr *x, const struct eid *eid)
 	if (!e || e->is_static)
 		return;
 	mobile_of(e)->converging = false;
-	mobility_drop_peers(x, e);
+	if (e->state == EID_LOCAL) /* else they are for the next site */
+		mobility_drop_peers(x, e);
 	mobility_save(x, e);
 }

@@ -135,10 +135,12 @@ leave_state(struct xtr *x, struct eid_entry *e)
 	}
 	if (!e->incoming)
 		mobility_disarm(e, TASK_INCOMING);
-	if (e->state == EID_ABSENT)
+	if (e->state == EID_ABSENT) {
+		mobility_drop_peers(x, e);
 		mobility_arm(e, TASK_MEMORY, mobility_memory_ms(x, e));
-	else
+	} else {
 		mobility_disarm(e, TASK_MEMORY);
+	}
 }
 
 static void

@@ -85,6 +85,7 @@ struct mobile {
 	unsigned n_peers;
 
 	int64_t committed_ms; /* wall clock of the last COMMIT, 0 = never */
+	uint64_t committed;   /* its generation */
 	bool converging;      /* its ITRs have not all asked again */
 	int64_t hold_until_ms;
 
@@ -154,8 +155,13 @@ void mobility_act(struct xtr *, struct eid_entry *, uint8_t action,
     enum eid_state before, const struct cpm_in *in);
 
 /* mobility_peers.c */
-/* Keeps the kind 1 peers of a message, newest series first, each once. */
+/* Keeps the kind 1 peers of a message, each once. */
 void mobility_keep_peers(struct xtr *, struct eid_entry *, const struct cpm *);
+/*
+ * The same for a statement of the VM's host: what comes with the second and
+ * later parts of the series that was the commit is solicited, too (3.4).
+ */
+void mobility_take_peers(struct xtr *, struct eid_entry *, const struct cpm *);
 void mobility_drop_peers(struct xtr *, struct eid_entry *);
 /* Hands peers that came late to the site where the EID is now (6.4). */
 void mobility_pass_on(struct xtr *, struct eid_entry *, const struct cpm *);

@@ -91,6 +91,16 @@ mobility_keep_peers(struct xtr *x, struct eid_entry *e, const struct cpm *c)
 }
 
 void
+mobility_take_peers(struct xtr *x, struct eid_entry *e, const struct cpm *c)
+{
+	mobility_keep_peers(x, e, c);
+	if (c->parts > 1 && c->generation == mobile_of(e)->committed &&
+	    (c->reason == CPM_ARRIVED || c->reason == CPM_PRESENT) &&
+	    eid_is_ours(e) && !e->contested)
+		smr_add_peers(x, &e->eid);
+}
+
+void
 mobility_drop_peers(struct xtr *x, struct eid_entry *e)
 {
 	struct mobile *m = mobile_of(e);
@@ -106,14 +116,13 @@ mobility_pass_on(struct xtr *x, struct eid_entry *e, const struct cpm *c)
 {
 	const struct sender *to = mobility_sender(x, e->away_site);
 	struct mobile *m = mobile_of(e);
+	const unsigned told = m->n_peers;
 
 	if (e->state != EID_AWAY || !to || !to->xtr)
 		return;
 	mobility_keep_peers(x, e, c);
-	if (m->n_peers)
-		notify_requesters(
-		    x, e, to, CPM_ARRIVED, true, m->peers, m->n_peers);
-	mobility_drop_peers(x, e);
+	if (m->n_peers > told)
+		notify_peers(x, e, to, m->peers + told, m->n_peers - told);
 }
 
 unsigned
@@ -136,7 +145,7 @@ mobility_add_peers(struct xtr *x, const struct eid *eid)
 			unresolved++;
 			continue;
 		}
-		if (!eid_is_ours(e))
+		if (!eid_is_ours(e) || e->contested)
 			continue;
 		for (unsigned j = 0; j < c->n_locators; j++)
 			if (c->locators[j].priority != LISP_PRIORITY_UNUSABLE)
@@ -149,7 +158,7 @@ mobility_add_peers(struct xtr *x, const struct eid *eid)
 void
 mobility_audience(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 {
-	const bool ours = eid_is_ours(e);
+	const bool ours = eid_is_ours(e) && !e->contested;
 	struct records_peers peers = in->m.peers;
 	struct cpm_peer p, next;
 	bool more = cpm_peer_next(&peers, &p);
@@ -181,7 +190,7 @@ mobility_audience(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	}
 	mobility_keep_peers(x, e, &in->m);
 	if (ours) {
-		mobility_add_peers(x, &e->eid);
+		smr_add_peers(x, &e->eid);
 		move_note(x, &e->eid, MOVE_REQUESTERS, &in->dg->from);
 	}
 	/* An old site's answer names the generation it yielded to. */

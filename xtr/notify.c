@@ -60,7 +60,8 @@ notify_one(struct xtr *x, const struct eid_entry *e, uint8_t reason,
 				.addr = conf_at(
 				    x->conf->site.rlocs, struct conf_rloc, i)
 					    ->address };
-	notify_queue_cancel(x, &e->eid, to->id, CPM_OP_NOTIFY);
+	notify_queue_cancel(
+	    x, &e->eid, to->id, notify_stream(CPM_OP_NOTIFY, reason));
 	if (!notify_queue_send(
 		x, to, &m, peers, n, reason == CPM_ARRIVED ? 2 : 1)) {
 		x->counters.notify_given_up++;
@@ -115,7 +116,7 @@ notify_cancel(struct xtr *x, const struct eid *eid)
 			const struct conf_site_xtr *p =
 			    conf_at(site->xtrs, struct conf_site_xtr, j);
 
-			notify_queue_cancel(x, eid, p->xtr_id, CPM_OP_NOTIFY);
+			notify_queue_cancel(x, eid, p->xtr_id, NOTIFY_OWNER);
 		}
 	}
 }
@@ -144,48 +145,85 @@ list_requester(void *arg, const struct requester *r)
 	return true;
 }
 
+/* The list in as many parts as it needs. */
+static void
+send_parts(
+    struct xtr *x, const struct sender *to, struct cpm *m, const struct list *l)
+{
+	const struct addr *rloc = notify_queue_rloc(x, to->xtr);
+	const size_t payload = rloc && rloc->afi == AFI_IPV4
+	    ? LISP_PAYLOAD_IPV4
+	    : LISP_PAYLOAD_IPV6;
+	unsigned at = 0, counts[CPM_PARTS_MAX], parts = 0;
+
+	do {
+		counts[parts] =
+		    cpm_peers_fit(m, l->peers + at, l->n - at, payload);
+		at += counts[parts++];
+	} while (at < l->n && parts < CPM_PARTS_MAX);
+	m->parts = (uint16_t)parts;
+	m->series = (uint32_t)clock_wall_ms(x->clock);
+	at = 0;
+	for (unsigned i = 0; i < parts; i++) {
+		m->part = (uint16_t)(i + 1);
+		if (!notify_queue_send(x, to, m, l->peers + at, counts[i], 1))
+			x->counters.requesters_given_up++;
+		at += counts[i];
+	}
+}
+
+static void
+list_peers(struct list *l, const struct cpm_peer *peers, unsigned n)
+{
+	for (unsigned i = 0; i < n && l->n < PEERS_MAX / 2; i++)
+		l->peers[l->n++] = peers[i];
+}
+
+/* The owner stands first. */
+static bool
+list_begin(struct list *l, const struct eid_entry *e)
+{
+	l->peers = calloc(PEERS_MAX, sizeof(*l->peers));
+	if (l->peers && e->generation)
+		l->peers[l->n++] = owner_peer(e);
+	return l->peers;
+}
+
 void
 notify_requesters(struct xtr *x, const struct eid_entry *e,
     const struct sender *to, uint8_t reason, bool drained,
     const struct cpm_peer *peers, unsigned n_peers)
 {
-	struct cpm m = message(e, CPM_OP_REQUESTERS, reason);
-	const struct addr *rloc = notify_queue_rloc(x, to->xtr);
 	const struct conf_list *pitrs = &x->conf->itr.proxy_itrs;
+	struct cpm m = message(e, CPM_OP_REQUESTERS, reason);
 	struct list l = { .with_sources = reason == CPM_ARRIVED };
-	size_t payload;
-	unsigned at = 0, counts[CPM_PARTS_MAX], parts = 0;
 
-	l.peers = calloc(PEERS_MAX, sizeof(*l.peers));
-	if (!l.peers || !rloc)
-		goto out;
-	notify_queue_cancel(x, &e->eid, to->id, CPM_OP_REQUESTERS);
-	payload = rloc->afi == AFI_IPV4 ? LISP_PAYLOAD_IPV4 : LISP_PAYLOAD_IPV6;
+	if (!list_begin(&l, e))
+		return;
+	notify_queue_cancel(x, &e->eid, to->id, NOTIFY_REQUESTERS);
 	m.drained = drained && reason == CPM_ARRIVED;
-	if (e->generation)
-		l.peers[l.n++] = owner_peer(e);
 	/* Correspondents that belong to no RLOC stand before the first ITR. */
-	for (unsigned i = 0; reason == CPM_ARRIVED && i < n_peers; i++)
-		if (l.n < PEERS_MAX / 2)
-			l.peers[l.n++] = peers[i];
+	if (reason == CPM_ARRIVED)
+		list_peers(&l, peers, n_peers);
 	requesters_walk(x, &e->eid, list_requester, &l);
 	for (size_t i = 0; i < pitrs->n && l.n < PEERS_MAX; i++)
 		l.peers[l.n++] = (struct cpm_peer){ .kind = CPM_PXTR,
 			.addr = *conf_at(*pitrs, struct addr, i) };
-	do {
-		counts[parts] =
-		    cpm_peers_fit(&m, l.peers + at, l.n - at, payload);
-		at += counts[parts++];
-	} while (at < l.n && parts < CPM_PARTS_MAX);
-	m.parts = (uint16_t)parts;
-	m.series = (uint32_t)clock_wall_ms(x->clock);
-	at = 0;
-	for (unsigned i = 0; i < parts; i++) {
-		m.part = (uint16_t)(i + 1);
-		if (!notify_queue_send(x, to, &m, l.peers + at, counts[i], 1))
-			x->counters.requesters_given_up++;
-		at += counts[i];
-	}
-out:
+	send_parts(x, to, &m, &l);
+	free(l.peers);
+}
+
+void
+notify_peers(struct xtr *x, const struct eid_entry *e, const struct sender *to,
+    const struct cpm_peer *peers, unsigned n_peers)
+{
+	struct cpm m = message(e, CPM_OP_REQUESTERS, CPM_ARRIVED);
+	struct list l = { 0 };
+
+	if (!list_begin(&l, e))
+		return;
+	m.drained = true;
+	list_peers(&l, peers, n_peers);
+	send_parts(x, to, &m, &l);
 	free(l.peers);
 }

@@ -5,7 +5,8 @@
 /*
  * notify.h - xTR to xTR: Notify (op 3) and Requesters (op 4).  docs/cpm.md 6.9.
  *
- * A newer Notify for an EID and xTR replaces the older one.
+ * A newer Notify for an EID and xTR replaces the older one; those about the
+ * incoming mark and those about the owner are counted apart.
  */
 #include "xtr/cpm_in.h"
 #include "xtr/eids.h"
@@ -22,16 +23,20 @@ void notify_free(struct notify *); /* accepts NULL */
  */
 unsigned notify_send(struct xtr *, const struct eid_entry *, uint8_t reason,
     const uint8_t first[16]);
-/* Whatever is outstanding for the EID is forgotten. */
+/* Forgets what is outstanding about who owns the EID (arrived, absent). */
 void notify_cancel(struct xtr *, const struct eid *);
 
 /*
  * Op 4 to 'to': requesters and proxy ITRs, with reason arrived also peers, and
- * the owner; 'drained' in every part (nothing was held).
+ * the owner; 'drained' in every part (nothing was held).  Replaces what that
+ * xTR was told before.
  */
 void notify_requesters(struct xtr *, const struct eid_entry *,
     const struct sender *to, uint8_t reason, bool drained,
     const struct cpm_peer *peers, unsigned n_peers);
+/* One more op 4, of peers that came late (docs/cpm.md 6.4). */
+void notify_peers(struct xtr *, const struct eid_entry *,
+    const struct sender *to, const struct cpm_peer *peers, unsigned n_peers);
 
 /*
  * An Ack from another site's xTR, authenticated.  ERR_NONCE if nothing of that

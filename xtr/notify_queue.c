@@ -25,10 +25,10 @@ enum {
 	SLOW_MS = 60000,
 };
 
-struct stream { /* what one xTR is told about one EID by one op */
+struct stream { /* what one xTR is told about one EID */
 	struct eid eid;
 	uint8_t to[16];
-	uint32_t op;
+	uint32_t kind; /* enum notify_stream */
 };
 
 struct out {
@@ -112,22 +112,22 @@ notify_free(struct notify *t)
 }
 
 static struct stream
-stream_of(const struct eid *eid, const uint8_t to[16], enum cpm_op op)
+stream_of(const struct eid *eid, const uint8_t to[16], enum notify_stream kind)
 {
 	struct stream s;
 
 	memset(&s, 0, sizeof(s));
 	s.eid = *eid;
 	memcpy(s.to, to, 16);
-	s.op = op;
+	s.kind = kind;
 	return s;
 }
 
 void
-notify_queue_cancel(
-    struct xtr *x, const struct eid *eid, const uint8_t to[16], enum cpm_op op)
+notify_queue_cancel(struct xtr *x, const struct eid *eid, const uint8_t to[16],
+    enum notify_stream kind)
 {
-	const struct stream s = stream_of(eid, to, op);
+	const struct stream s = stream_of(eid, to, kind);
 	struct stream_head *h;
 
 	while ((h = table_entry(table_find(&x->notify->streams, &s),
@@ -141,7 +141,7 @@ still_true(const struct xtr *x, const struct out *o)
 {
 	const struct eid_entry *e = eids_find(x->eids, &o->stream.eid);
 
-	if (!e || o->stream.op != CPM_OP_NOTIFY)
+	if (!e || o->stream.kind == NOTIFY_REQUESTERS)
 		return false;
 	switch (o->reason) {
 	case CPM_ARRIVED:
@@ -161,7 +161,7 @@ transmit(struct xtr *x, struct out *o)
 {
 	const bool again = o->sendings++ > 0;
 
-	if (o->stream.op == CPM_OP_NOTIFY) {
+	if (o->stream.kind != NOTIFY_REQUESTERS) {
 		x->counters.notify_sent++;
 		x->counters.notify_retried += again;
 	} else {
@@ -221,7 +221,7 @@ timed_out(void *arg)
 		log_warning("notify", "%s: no Ack from %s for %s",
 		    eid_str(&o->stream.eid, eid), addr_str(&o->rloc, rloc),
 		    cpm_reason_str(o->reason));
-		if (o->stream.op == CPM_OP_NOTIFY)
+		if (o->stream.kind != NOTIFY_REQUESTERS)
 			x->counters.notify_given_up++;
 		else
 			x->counters.requesters_given_up++;
@@ -264,7 +264,8 @@ notify_queue_send(struct xtr *x, const struct sender *to, struct cpm *m,
 	struct stream_head *h;
 	struct out *o;
 
-	if (!rloc)
+	if (!rloc ||
+	    (m->op == CPM_OP_REQUESTERS && t->outs.count >= NOTIFY_MAX / 2))
 		return false;
 	m->nonce = store_nonce_next(x->store, "cpm", clock_wall_ms(x->clock));
 	if (m->parts == 1)
@@ -283,7 +284,8 @@ notify_queue_send(struct xtr *x, const struct sender *to, struct cpm *m,
 		return false;
 	o->x = x;
 	o->nonce = m->nonce;
-	o->stream = stream_of(&m->eids[0], to->id, m->op);
+	o->stream =
+	    stream_of(&m->eids[0], to->id, notify_stream(m->op, m->reason));
 	o->rloc = *rloc;
 	o->generation = m->generation;
 	o->reason = m->reason;
@@ -359,7 +361,8 @@ notify_on_ack(
 	switch (status) {
 	case CPM_ACK_DONE:
 	case CPM_ACK_NOTHING:
-		if (o->stream.op == CPM_OP_NOTIFY && o->reason == CPM_ARRIVED)
+		if (o->stream.kind != NOTIFY_REQUESTERS &&
+		    o->reason == CPM_ARRIVED)
 			move_note(x, &o->stream.eid, MOVE_NOTIFY_ACKED,
 			    &from->xtr->rloc);
 		out_free(x->notify, o);
@@ -380,8 +383,8 @@ notify_on_ack(
 	case CPM_ACK_STALE: {
 		const struct eid eid = o->stream.eid;
 		const uint64_t generation = o->generation;
-		const bool claim =
-		    o->stream.op == CPM_OP_NOTIFY && o->reason == CPM_ARRIVED;
+		const bool claim = o->stream.kind != NOTIFY_REQUESTERS &&
+		    o->reason == CPM_ARRIVED;
 
 		out_free(x->notify, o);
 		if (claim)

@@ -382,26 +382,42 @@ smr_commit(struct xtr *x, const struct eid_entry *e)
 		join(g, conf_at(*pitrs, struct addr, i), NULL, true, false);
 }
 
-void
-smr_add(struct xtr *x, const struct eid *eid, const struct addr *rloc,
-    const struct eid *source, bool confirmed, bool through_old)
+/* The EID's group, opened if need be, runs at the next turn. */
+static struct group *
+group_wake(struct xtr *x, const struct eid *eid)
 {
 	struct group *g = group_find(x->smrs, eid);
-	const struct key k = key_of(eid, rloc);
-	const bool known = table_find(&x->smrs->solicits, &k) != NULL;
 
 	if (!g) {
 		g = group_open(x, eid);
 		if (!g)
-			return;
-		if (register_is_confirmed(x, eid))
-			g->release_by = xtr_now(x);
+			return NULL;
+		g->released = register_is_confirmed(x, eid);
 	}
-	join(g, rloc, source, confirmed, through_old);
-	/* A late one of a group that is under way goes at the next turn. */
-	if (!known)
-		loop_timer_at(
-		    g->timer, g->released ? xtr_now(x) : g->release_by);
+	loop_timer_at(g->timer, g->released ? xtr_now(x) : g->release_by);
+	return g;
+}
+
+void
+smr_add(struct xtr *x, const struct eid *eid, const struct addr *rloc,
+    const struct eid *source, bool confirmed, bool through_old)
+{
+	const struct key k = key_of(eid, rloc);
+	struct group *g = table_find(&x->smrs->solicits, &k)
+	    ? group_find(x->smrs, eid)
+	    : group_wake(x, eid);
+
+	if (g)
+		join(g, rloc, source, confirmed, through_old);
+}
+
+void
+smr_add_peers(struct xtr *x, const struct eid *eid)
+{
+	struct group *g = group_wake(x, eid);
+
+	if (g)
+		g->peers_by = mono_add_ms(xtr_now(x), PEERS_RESOLVE_MS);
 }
 
 void

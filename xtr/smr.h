@@ -31,6 +31,11 @@ void smr_commit(struct xtr *, const struct eid_entry *);
  */
 void smr_add(struct xtr *, const struct eid *, const struct addr *rloc,
     const struct eid *source, bool confirmed, bool through_old);
+/*
+ * The peers of the EID have become more (mobility_add_peers()): those that
+ * resolve within a few seconds join.
+ */
+void smr_add_peers(struct xtr *, const struct eid *);
 /* First Map-Notify, or SMR_WAIT_NOTIFY_MS over: the default ones may go. */
 void smr_release(struct xtr *, const struct eid *);
 /* The old site has drained: those that waited for it may go, too. */

@@ -5,7 +5,10 @@
  */
 #include "steps.h"
 
+#include "common/lisp.h"
+#include "xtr/map_cache.h"
 #include "xtr/mobility_entry.h"
+#include "xtr/requesters.h"
 
 /* The target gives up before its 'arriving' has come through. */
 static void
@@ -59,12 +62,156 @@ test_unknown_op(void **unused)
 	sim_free(s);
 }
 
+/* Two parts of one series: 'first' and 'second' are their peers. */
+static void
+arrived_in_parts(struct sim *s, uint64_t g, const char *first,
+    const char *second, bool reversed)
+{
+	struct sim_cpm c = {
+		.site = DC2, .reason = CPM_ARRIVED, .generation = g, .parts = 2
+	};
+	const uint64_t nonce = s->nonces[DC2] + 1;
+
+	s->nonces[DC2] += 2;
+	for (unsigned i = 0; i < 2; i++) {
+		const unsigned n = reversed ? 1 - i : i;
+
+		c.part = (uint16_t)(n + 1);
+		c.nonce = nonce + n;
+		c.peer = n ? second : first;
+		sim_cpm(s, &c);
+		assert_int_equal(sim_status(s, c.nonce),
+		    reversed && i ? CPM_ACK_NOTHING : CPM_ACK_DONE);
+		sim_run(s, 300);
+	}
+}
+
+/* The EIDs at the first valid part, the peers as each part comes. */
+static void
+test_parts(void **unused)
+{
+	(void)unused;
+	for (unsigned reversed = 0; reversed < 2; reversed++) {
+		struct sim *s = sim_new();
+		const uint64_t g = settle(s);
+
+		/* dc1 names no ITR: the peer list is all that dc2 has. */
+		s->cut[DC1][DC2] = true;
+		s->cut_only = LISP_SHARED;
+		assert_string_equal(sim_cached(s, VM), A);
+		s->nonces[DC2] = clock_wall_ms(&s->clock);
+		arrived_in_parts(s, g + 9000,
+		    reversed ? "10.3.0.10" : "172.16.0.1",
+		    reversed ? "172.16.0.1" : "10.3.0.10", reversed);
+		sim_run(s, 1000);
+		assert_string_equal(sim_state(s, DC2), "local");
+		assert_string_equal(sim_cached(s, VM), B);
+		sim_free(s);
+	}
+}
+
+/* Something about the peer was looked up at dc2. */
+static bool
+was_resolved(struct sim *s, const char *peer)
+{
+	const struct eid eid = sim_eid(peer);
+
+	return map_cache_match(sim_xtr(s, DC2)->map_cache, &eid);
+}
+
+/* What a late 'departed' brings does not displace what is being handed over. */
+static void
+test_late_peers(void **unused)
+{
+	struct sim *s = sim_new();
+	uint64_t g = settle(s);
+	struct sim_cpm c = { .site = DC1,
+		.reason = CPM_DEPARTING,
+		.generation = g,
+		.peer = "172.16.0.1" };
+
+	(void)unused;
+	sim_cpm(s, &c);
+	s->cut[DC1][DC2] = true;
+	s->cut_only = LISP_SHARED;
+	say(s, DC2, CPM_ARRIVED, g + 9000);
+	assert_string_equal(sim_state(s, DC1), "away");
+	c.reason = CPM_DEPARTED;
+	c.peer = "10.99.0.1";
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_STALE);
+	sim_run(s, 100);
+	assert_false(was_resolved(s, "172.16.0.1"));
+	s->cut[DC1][DC2] = false;
+	sim_run(s, 3000);
+	assert_true(was_resolved(s, "172.16.0.1"));
+	assert_true(was_resolved(s, "10.99.0.1"));
+	sim_free(s);
+}
+
+/* It moves on before all ITRs of its last move have converged. */
+static void
+test_departing_before_converged(void **unused)
+{
+	struct sim *s = sim_new();
+	const struct addr silent = sim_addr("203.0.113.99");
+	const struct eid eid = sim_eid(VM);
+	uint64_t g = settle(s);
+
+	(void)unused;
+	requesters_note(sim_xtr(s, DC1), &eid, &silent, NULL, true);
+	g = move_to(s, DC1, DC2, g);
+	sim_run(s, 5000);
+	sim_cpm(s,
+	    &(struct sim_cpm){ .site = DC2,
+		.reason = CPM_DEPARTING,
+		.generation = g,
+		.peer = "172.16.0.1" });
+	sim_run(s, 15000);
+	assert_int_equal(sim_xtr(s, DC2)->counters.smr_given_up, 1);
+	assert_true(mobile_of(entry(s, DC2))->n_peers > 0);
+	sim_free(s);
+}
+
+/*
+ * Two hypervisors of dc2 expect the VM; it runs at one, the other gives up.
+ * That must not stop what the other sites are told about the owner.
+ */
+static void
+test_aborted_beside_arrived(void **unused)
+{
+	struct sim *s = sim_new();
+	uint64_t g = settle(s);
+
+	(void)unused;
+	say(s, DC2, CPM_ARRIVING, g);
+	assert_true(entry(s, DC2)->incoming_told);
+	s->cut[DC2][DC1] = true;
+	s->cut_only = LISP_SHARED;
+	g = generation(s);
+	assert_int_equal(sim_status(s,
+			     sim_cpm(s,
+				 &(struct sim_cpm){ .site = DC2,
+				     .second = 1,
+				     .reason = CPM_ARRIVED,
+				     .generation = g })),
+	    CPM_ACK_DONE);
+	say(s, DC2, CPM_ABORTED, 0);
+	s->cut[DC2][DC1] = false;
+	sim_run(s, 3000);
+	assert_int_equal(entry(s, DC1)->generation, g);
+	sim_free(s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_arriving_after_aborted),
 		cmocka_unit_test(test_unknown_op),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_late_peers),
+		cmocka_unit_test(test_departing_before_converged),
+		cmocka_unit_test(test_aborted_beside_arrived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
