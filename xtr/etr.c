@@ -406,6 +406,18 @@ answer(struct xtr *x, const struct datagram *dg, const struct map_request *m,
 	return err;
 }
 
+/*
+ * Somebody who is not this process asks: xtrctl lig has a port of its own, and
+ * may well ask from here.
+ */
+static bool
+is_lig(const struct datagram *dg)
+{
+	uint16_t port = dg->ecm ? dg->ecm->source_port : dg->port;
+
+	return port != LISP_CONTROL_PORT;
+}
+
 enum err
 etr_on_map_request(
     struct xtr *x, const struct datagram *dg, const struct map_request *m)
@@ -416,7 +428,7 @@ etr_on_map_request(
 	if (itr_own_request(x, m->nonce))
 		return ERR_OK;
 	to = reply_itr_rloc(x, dg, m);
-	if (!to || xtr_rloc_is_own(x, to))
+	if (!to || (xtr_rloc_is_own(x, to) && !is_lig(dg)))
 		return ERR_SOURCE;
 	if (m->probe)
 		return on_probe(x, dg, m);

@@ -97,6 +97,11 @@ def test_lig_without_a_daemon(site):
     assert [x["rloc"] for x in row["locators"]] == ["203.0.113.1"]
 
 
+def test_lig_of_the_own_site(site):
+    (row,) = rows(site["xtr-c"], "lig", "10.3.0.10")
+    assert row["eid"] == "10.3.0.0/24" and row["from"] == "203.0.113.1"
+
+
 def test_lig_no_answer(site):
     xtrctl(site["xtr-c"], "lig", VM, f"@{topology.UPLINKS['xtr-c'][0][1]}", status=NO_ANSWER)
 

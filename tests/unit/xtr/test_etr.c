@@ -366,6 +366,25 @@ test_itr_rlocs(void **state)
 	assert_int_equal(node_count(n, LISP_MAP_REPLY), 0);
 }
 
+/* xtrctl lig on this very machine, RFC 6835 4.2: its port is not ours. */
+static void
+test_lig_from_here(void **state)
+{
+	struct node *n = *state;
+	struct map_request m = question(VM);
+	const struct datagram dg = { .from = n->rlocs[0].address,
+		.port = 40000 };
+
+	dynamic(n, VM, EID_LOCAL);
+	m.n_itr_rlocs = 1;
+	m.itr_rlocs[0] = lisp_addr_from_addr(&n->rlocs[0].address);
+	assert_int_equal(etr_on_map_request(&n->x, &dg, &m), ERR_OK);
+	output_flush(&n->x);
+	assert_int_equal(node_count(n, LISP_MAP_REPLY), 1);
+	assert_int_equal(n->sent[0].port, 40000);
+	assert_true(addr_equal(&n->sent[0].to, &n->rlocs[0].address));
+}
+
 static void
 test_not_ours(void **state)
 {
@@ -529,6 +548,7 @@ main(void)
 		TEST(test_no_reply_bit),
 		TEST(test_answer_to_ecm),
 		TEST(test_itr_rlocs),
+		TEST(test_lig_from_here),
 		TEST(test_not_ours),
 		TEST(test_absent_and_away),
 		TEST(test_static_prefix_around_a_mobile_one),
