@@ -42,10 +42,12 @@ static const struct verdict table[EV_COUNT][VM_STATES] = {
 	[EV_RESUMED] = {
 		SAY(PRESENT_NEW, HERE), NONE(HERE), NONE(DEPARTING),
 		SAY(ABORTED, HERE), SAY(PRESENT_NEW, HERE), SAY(ARRIVED, HERE) },
-	/* Post-copy says it twice. */
+	/* Post-copy says it twice.  At a source: libvirt resumes the guest of a
+	 * cancelled migration with this detail, too; QEMU's own roll-back is
+	 * Resumed Unpaused. */
 	[EV_RESUMED_MIGRATED] = {
-		SAY(ARRIVED, HERE), NONE(HERE), SAY(ARRIVED, HERE),
-		SAY(ARRIVED, HERE), SAY(ARRIVED, HERE), SAY(ARRIVED, HERE) },
+		SAY(ARRIVED, HERE), NONE(HERE), SAY(ABORTED, HERE),
+		SAY(ABORTED, HERE), SAY(ARRIVED, HERE), SAY(ARRIVED, HERE) },
 	/* A VM that was paused before arrives with this one. */
 	[EV_SUSPENDED] = {
 		SAY(PRESENT_NEW, HERE), NONE(HERE), NONE(DEPARTING),
