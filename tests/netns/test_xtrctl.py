@@ -20,7 +20,7 @@ DONE, REFUSED, USAGE, NO_DAEMON, NO_ANSWER = range(5)
 
 @pytest.fixture(scope="module")
 def site():
-    with Lab("xtrctl") as lab:
+    with Lab() as lab:
         topology.build(lab, hypervisors=False)
         site = Site(lab)
         site.start()
