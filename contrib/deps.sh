@@ -7,11 +7,11 @@ set -eu
 build="gcc libc6-dev make git pkg-config clang llvm bpftool
 	libevent-dev libssl-dev libyaml-dev libvirt-dev libbpf-dev libmnl-dev
 	libjansson-dev liblmdb-dev libxml2-dev linux-libc-dev"
-tests="libcmocka-dev libclang-rt-14-dev clang-format universal-ctags mandoc
+tests="libcmocka-dev libclang-rt-14-dev clang-format mandoc binutils
 	python3 python3-pytest python3-scapy python3-libvirt
-	tshark tcpdump iproute2 iputils-ping iperf3 ethtool procps"
+	tshark wireshark-common iproute2 iputils-ping iptables procps"
 virt="qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
-	busybox-static cpio xz-utils iptables linux-image-amd64"
+	busybox-static zstd linux-image-amd64"
 
 missing=
 for p in $build $tests $virt; do
