@@ -200,15 +200,16 @@ static void
 counter(
     struct counter_rows *c, const char *group, const char *name, uint64_t value)
 {
-	char full[96];
+	char full[96], *to = full;
 
 	if (!value && !c->all)
 		return;
 	snprintf(full, sizeof(full), "%s.%s", group, name);
-	/* One word: "events.resumed-migrated". */
-	for (char *p = full; *p; p++)
-		if (*p == ' ' || *p == ',')
-			*p = '-';
+	/* One word: "events.listed-not-ours". */
+	for (const char *from = full; *from; from++)
+		if (*from != ',')
+			*to++ = *from == ' ' ? '-' : *from;
+	*to = 0;
 	json_array_append_new(c->rows,
 	    json_pack("{s:s, s:I}", "name", full, "value", (json_int_t)value));
 }
