@@ -42,25 +42,30 @@ is_ours(const struct xtr *x, const char *name)
 }
 
 static int
-on_message(const struct nlmsghdr *h, void *arg)
+on_attribute(const struct nlattr *a, void *arg)
 {
 	struct netlink_watch *w = arg;
+
+	if (mnl_attr_get_type(a) == IFLA_IFNAME &&
+	    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) == 0 &&
+	    is_ours(w->x, mnl_attr_get_str(a))) {
+		log_info("link", "%s is up", mnl_attr_get_str(a));
+		loop_timer_set(w->timer, LINK_SETTLE_MS);
+	}
+	return MNL_CB_OK;
+}
+
+static int
+on_message(const struct nlmsghdr *h, void *arg)
+{
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a;
 
 	/* A change of flags to up; the kernel also repeats itself for other
 	 * reasons, then nothing of ours has changed. */
 	if (h->nlmsg_type != RTM_NEWLINK || !(m->ifi_flags & IFF_UP) ||
 	    !(m->ifi_change & IFF_UP))
 		return MNL_CB_OK;
-	mnl_attr_for_each(
-	    a, h, sizeof(*m)) if (mnl_attr_get_type(a) == IFLA_IFNAME &&
-	    is_ours(w->x, mnl_attr_get_str(a)))
-	{
-		log_info("link", "%s is up", mnl_attr_get_str(a));
-		loop_timer_set(w->timer, LINK_SETTLE_MS);
-	}
-	return MNL_CB_OK;
+	return mnl_attr_parse(h, sizeof(*m), on_attribute, arg);
 }
 
 static void
