@@ -155,12 +155,28 @@ in_list(const struct conf_list *l, const struct addr *a)
 	return false;
 }
 
+bool
+site_xtr_has_rloc(const struct conf_site_xtr *p, const struct addr *a)
+{
+	return addr_equal(&p->rloc, a) || in_list(&p->rlocs, a);
+}
+
+bool
+site_has_rloc(const struct conf_other_site *s, const struct addr *a)
+{
+	for (size_t i = 0; i < s->xtrs.n; i++)
+		if (site_xtr_has_rloc(
+			conf_at(s->xtrs, struct conf_site_xtr, i), a))
+			return true;
+	return false;
+}
+
 static bool
 source_allowed(const struct sender *s, const struct addr *from)
 {
 	if (s->hypervisor)
 		return in_list(&s->hypervisor->addresses, from);
-	return addr_equal(&s->xtr->rloc, from) || in_list(&s->xtr->rlocs, from);
+	return site_xtr_has_rloc(s->xtr, from);
 }
 
 bool

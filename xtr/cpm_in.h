@@ -38,6 +38,10 @@ const struct auth_key *sender_key(const struct sender *);
 /* The prefixes it may speak for cover 'eid'. */
 bool sender_may(const struct sender *, const struct eid *eid);
 
+/* It is an RLOC of that xTR / of any xTR of that site. */
+bool site_xtr_has_rloc(const struct conf_site_xtr *, const struct addr *);
+bool site_has_rloc(const struct conf_other_site *, const struct addr *);
+
 struct cpm_in {
 	struct sender *sender;
 	const struct datagram *dg;

@@ -202,14 +202,16 @@ carry_out(struct xtr *x, struct eid_entry *e, const struct cpm_in *in,
 {
 	const struct cpm *c = &in->m;
 
+	mobility_check_vm_id(x, e, c);
 	if (relation != RELATION_ANY &&
 	    (d->actions[0] != ACT_NONE || d->next != e->state))
-		mobility_adopt(x, e, c);
+		mobility_adopt(e, c, relation);
 	if (c->op == CPM_OP_CPM) {
 		mobility_late_note(x, e, c);
 		if (is_claim(c))
 			remember_claim(mobile_of(e), in);
-		if (!mobility_is_about_mark(c) && e->incoming &&
+		/* Its own other statements are about its last stay. */
+		if (is_claim(c) && e->incoming &&
 		    memcmp(e->incoming_from, c->sender_id, 16) == 0)
 			mobility_mark(e, false);
 		mobility_take_peers(x, e, c);
@@ -268,23 +270,11 @@ rlocs_allowed(const struct xtr *x, const struct cpm_in *in)
 	struct records_peers peers = in->m.peers;
 	struct cpm_peer p;
 
-	while (cpm_peer_next(&peers, &p)) {
-		bool known = false;
-
-		if (p.kind != CPM_RLOC)
-			continue;
-		for (size_t i = 0; i < in->sender->site->xtrs.n; i++) {
-			const struct conf_site_xtr *s = conf_at(
-			    in->sender->site->xtrs, struct conf_site_xtr, i);
-
-			known |= addr_equal(&s->rloc, &p.addr);
-			for (size_t j = 0; j < s->rlocs.n; j++)
-				known |= addr_equal(
-				    conf_at(s->rlocs, struct addr, j), &p.addr);
-		}
-		if (!known || xtr_rloc_is_own(x, &p.addr))
+	while (cpm_peer_next(&peers, &p))
+		if (p.kind == CPM_RLOC &&
+		    (!site_has_rloc(in->sender->site, &p.addr) ||
+			xtr_rloc_is_own(x, &p.addr)))
 			return false;
-	}
 	return true;
 }
 
@@ -382,8 +372,8 @@ enum err
 mobility_move_here(struct xtr *x, const struct eid *eid, const char **error)
 {
 	const struct conf_mobile_prefix *p = conf_mobile_find(x->conf, eid);
-	static const struct conf_hypervisor operator= { .name = "operator" };
-	struct sender self = { .hypervisor = &operator};
+	static const struct conf_hypervisor console = { .name = "operator" };
+	struct sender self = { .hypervisor = &console };
 	const struct datagram dg = { 0 };
 	struct cpm_in in = { .sender = &self, .dg = &dg };
 	const uint64_t now = clock_wall_ms(x->clock);
@@ -400,10 +390,9 @@ mobility_move_here(struct xtr *x, const struct eid *eid, const char **error)
 					   : err_str(err);
 		return err;
 	}
-	if (cpm_is_future(x, e->seen)) {
-		*error = "its stored generation is too far ahead of the clock";
-		return ERR_FUTURE;
-	}
+	/* Other sites refuse the Notify, unless their clocks are like ours. */
+	if (cpm_is_future(x, e->seen))
+		mobility_alarm(x, eid, "its generation is far ahead");
 	in.m = (struct cpm){ .op = CPM_OP_CPM,
 		.reason = CPM_PRESENT,
 		.generation = (e->seen > now ? e->seen : now) + 1,
@@ -412,7 +401,7 @@ mobility_move_here(struct xtr *x, const struct eid *eid, const char **error)
 	in.m.eids[0] = *eid;
 	memcpy(in.m.sender_id, x->conf->site.xtr_id, 16);
 	memcpy(in.m.vm_id, e->vm_id, 16);
-	mobility_adopt(x, e, &in.m);
+	mobility_adopt(e, &in.m, RELATION_NEWER);
 	mobile_of(e)->claim.set = false;
 	mobility_apply(x, e,
 	    decide(CPM_OP_CPM, CPM_PRESENT, RELATION_NEWER, e->state), &in);

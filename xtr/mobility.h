@@ -33,8 +33,14 @@ struct sender;
 const struct sender *mobility_sender(const struct xtr *, const uint8_t id[16]);
 /* Somebody knows generation 'seen' of 'eid'. */
 void mobility_on_seen(struct xtr *, const struct eid *, uint64_t seen);
-/* Notify 1 of 'generation' was answered with status 9 (docs/cpm.md 6.8). */
-void mobility_on_stale(struct xtr *, const struct eid *, uint64_t generation);
+/*
+ * Notify 1 of 'generation' was answered with status 9, because 'highest' is
+ * known there (docs/cpm.md 6.8).
+ */
+void mobility_on_stale(
+    struct xtr *, const struct eid *, uint64_t generation, uint64_t highest);
+/* From notify.c: no Notify 1 of the EID waits for an Ack any more. */
+void mobility_on_told(struct xtr *, const struct eid *);
 /*
  * Adds the RLOCs that serve the peers of 'eid' to its SMR audience; returns how
  * many peers are not resolved yet (asked for now).

@@ -70,7 +70,7 @@ commit(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	mobility_undisputed(e);
 	m->committed_ms = (int64_t)clock_wall_ms(x->clock);
 	m->committed = e->generation;
-	m->converging = true;
+	m->unfinished = true;
 	move_begin(x, &e->eid, e->generation, e->vm_id, from, to,
 	    in ? in->m.event_ms : 0);
 	move_note(x, &e->eid, MOVE_ARRIVED, in ? &in->dg->from : NULL);
@@ -105,6 +105,7 @@ within_site(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	notify_send(x, e, CPM_ARRIVED, NULL);
 	register_schedule_later(x, &e->eid);
 	note_map_servers(x, e);
+	mobile_of(e)->unfinished = true;
 }
 
 /* docs/cpm.md 6.3. */
@@ -128,35 +129,38 @@ set_away(struct xtr *x, struct eid_entry *e)
 	mobility_arm(e, TASK_AWAY, ms);
 }
 
-static bool
+static void
 join_away(struct eid_entry *e, const struct addr *rloc)
 {
 	for (unsigned i = 0; i < e->n_away; i++)
 		if (addr_equal(&e->away[i], rloc))
-			return true;
-	if (e->n_away == AWAY_RLOCS_MAX)
-		return false;
-	e->away[e->n_away++] = *rloc;
-	return true;
+			return;
+	if (e->n_away < AWAY_RLOCS_MAX)
+		e->away[e->n_away++] = *rloc;
 }
 
 /*
- * Where to, docs/cpm.md 6.4 step 2: the RLOC of the xTR that notified, which is
- * its UDP source; the other RLOCs of the same xTR follow, for ITRs and for us
- * where we lack the first one's family.
+ * Where to, docs/cpm.md 6.4 step 2: RLOCs of the xTR that notified, its UDP
+ * source first; of another xTR of that site when that has notified, too.
  */
 static void
 aim_at_notifier(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 {
+	const struct sender *s = in->sender,
+			    *before = mobility_sender(x, e->away_site);
+	struct mobile *m = mobile_of(e);
 	struct records_peers peers = in->m.peers;
 	struct cpm_peer p;
 
-	if (memcmp(e->away_site, in->m.sender_id, 16) != 0 || !e->n_away)
+	if (m->aimed != e->generation || before == s || !before ||
+	    before->site != s->site)
 		e->n_away = 0;
-	memcpy(e->away_site, in->m.sender_id, 16);
+	m->aimed = e->generation;
+	memcpy(e->away_site, s->id, 16);
 	join_away(e, &in->dg->from);
 	while (cpm_peer_next(&peers, &p))
-		if (p.kind == CPM_RLOC && xtr_rloc(x, p.addr.afi))
+		if (p.kind == CPM_RLOC && xtr_rloc(x, p.addr.afi) &&
+		    site_xtr_has_rloc(s->xtr, &p.addr))
 			join_away(e, &p.addr);
 	set_away(x, e);
 }
@@ -194,7 +198,6 @@ yield(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	register_cancel(x, &e->eid);
 	notify_cancel(x, &e->eid);
 	smr_cancel(x, &e->eid);
-	e->n_away = 0;
 	aim_at_notifier(x, e, in);
 	move_begin(x, &e->eid, e->generation, e->vm_id, x->conf->site.name,
 	    sender_name(in->sender), in->m.event_ms);
@@ -296,7 +299,7 @@ resume(struct xtr *x, struct eid_entry *e)
 	const struct mobile *m = mobile_of(e);
 	const int64_t age = (int64_t)clock_wall_ms(x->clock) - m->committed_ms;
 
-	if (!m->converging && age >= 60000)
+	if (!m->unfinished && age >= 60000)
 		return;
 	notify_send(x, e, CPM_ARRIVED, NULL);
 	register_schedule(x, &e->eid);
@@ -419,6 +422,16 @@ mobility_on_registered(
 	smr_release(x, eid);
 }
 
+/* The move is over when neither an ITR nor a site has to hear of it. */
+static void
+finish(struct xtr *x, struct eid_entry *e)
+{
+	if (smr_is_open(x, &e->eid) || notify_is_open(x, &e->eid))
+		return;
+	mobile_of(e)->unfinished = false;
+	mobility_save(x, e);
+}
+
 void
 mobility_on_converged(struct xtr *x, const struct eid *eid)
 {
@@ -426,8 +439,16 @@ mobility_on_converged(struct xtr *x, const struct eid *eid)
 
 	if (!e || e->is_static)
 		return;
-	mobile_of(e)->converging = false;
 	if (e->state == EID_LOCAL) /* else they are for the next site */
 		mobility_drop_peers(x, e);
-	mobility_save(x, e);
+	finish(x, e);
+}
+
+void
+mobility_on_told(struct xtr *x, const struct eid *eid)
+{
+	struct eid_entry *e = eids_find(x->eids, eid);
+
+	if (e && !e->is_static)
+		finish(x, e);
 }

@@ -131,7 +131,7 @@ leave_state(struct xtr *x, struct eid_entry *e)
 	}
 	if (!eid_is_ours(e)) {
 		mobility_undisputed(e);
-		m->converging = false;
+		m->unfinished = false;
 	}
 	if (!e->incoming)
 		mobility_disarm(e, TASK_INCOMING);

@@ -86,12 +86,13 @@ struct mobile {
 
 	int64_t committed_ms; /* wall clock of the last COMMIT, 0 = never */
 	uint64_t committed;   /* its generation */
-	bool converging;      /* its ITRs have not all asked again */
+	bool unfinished;      /* not all ITRs and sites have heard of it */
 	int64_t hold_until_ms;
 
 	struct mono fight_began; /* with a stranger's registration */
 	unsigned fights;
 
+	uint64_t aimed;	  /* generation that the away entry was made for */
 	unsigned n_found; /* locators of the last LOOKUP or Map-Notify */
 	struct addr found[AWAY_RLOCS_MAX];
 };
@@ -147,8 +148,15 @@ mobility_relate(const struct eid_entry *, const struct cpm *, bool *tie);
  * except by 'arrived' of the holder of the incoming mark, 4.2 step 4.
  */
 bool mobility_vm_id_allows(const struct eid_entry *, const struct cpm *);
-/* Generation, owner and VM-ID of the message are those of the EID now. */
-void mobility_adopt(struct xtr *, struct eid_entry *, const struct cpm *);
+/* Ops 3 and 4 are not stopped by it: alarm. */
+void mobility_check_vm_id(
+    struct xtr *, const struct eid_entry *, const struct cpm *);
+/*
+ * Generation and owner of the message are those of the EID now; its VM-ID too,
+ * if it is newer or none was known.
+ */
+void
+mobility_adopt(struct eid_entry *, const struct cpm *, enum relation relation);
 
 /* mobility_act.c */
 void mobility_act(struct xtr *, struct eid_entry *, uint8_t action,

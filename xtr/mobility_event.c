@@ -87,18 +87,8 @@ is_of_other_site(
 		for (size_t j = 0; j < s->prefixes.n; j++)
 			covers |= eid_covers(
 			    conf_at(s->prefixes, struct eid, j), eid);
-		for (size_t j = 0; covers && j < s->xtrs.n; j++) {
-			const struct conf_site_xtr *p =
-			    conf_at(s->xtrs, struct conf_site_xtr, j);
-
-			if (addr_equal(&p->rloc, rloc))
-				return true;
-			for (size_t k = 0; k < p->rlocs.n; k++)
-				if (addr_equal(
-					conf_at(p->rlocs, struct addr, k),
-					rloc))
-					return true;
-		}
+		if (covers && site_has_rloc(s, rloc))
+			return true;
 	}
 	return false;
 }
@@ -318,13 +308,15 @@ on_timer(void *arg)
 }
 
 void
-mobility_on_stale(struct xtr *x, const struct eid *eid, uint64_t generation)
+mobility_on_stale(
+    struct xtr *x, const struct eid *eid, uint64_t generation, uint64_t highest)
 {
 	struct eid_entry *e = eids_find(x->eids, eid);
 	const struct decision contest = { { ACT_CONTEST },
 		e ? (uint8_t)e->state : 0 };
 
-	if (!e || e->is_static || !eid_is_ours(e) ||
+	/* Equal: of two owners the other one won. */
+	if (!e || e->is_static || !eid_is_ours(e) || highest < generation ||
 	    e->generation != generation || e->contested)
 		return;
 	mobility_apply(x, e, &contest, NULL);

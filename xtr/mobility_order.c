@@ -40,33 +40,40 @@ mobility_is_late(struct mobile *m, const struct cpm *c)
 }
 
 /*
- * Notes the nonce.  Kept for the owner and the holder of the mark, others go
- * after 30 s, the oldest first if there are more.
+ * A free slot, or that of the sender heard least recently.  Owner and holder of
+ * the mark keep theirs.
  */
+static struct late *
+late_add(struct mobile *m, const struct eid_entry *e)
+{
+	struct late *l = NULL;
+
+	for (unsigned i = 0; i < LATE_SENDERS; i++) {
+		struct late *o = &m->late[i];
+
+		if (o->at_ms &&
+		    (memcmp(o->sender, e->owner, 16) == 0 ||
+			(e->incoming &&
+			    memcmp(o->sender, e->incoming_from, 16) == 0)))
+			continue;
+		if (!l || o->at_ms < l->at_ms)
+			l = o;
+	}
+	memset(l, 0, sizeof(*l));
+	return l;
+}
+
 void
 mobility_late_note(
     struct xtr *x, const struct eid_entry *e, const struct cpm *c)
 {
 	struct mobile *m = mobile_of(e);
-	const int64_t now = (int64_t)clock_wall_ms(x->clock);
 	struct late *l = late_find(m, c->sender_id);
 
-	for (unsigned i = 0; !l && i < LATE_SENDERS; i++)
-		if (!m->late[i].at_ms || now - m->late[i].at_ms > LATE_KEEP_MS)
-			if (memcmp(m->late[i].sender, e->owner, 16) != 0 ||
-			    !m->late[i].at_ms) {
-				l = &m->late[i];
-				memset(l, 0, sizeof(*l));
-			}
-	if (!l) {
-		l = &m->late[0];
-		for (unsigned i = 1; i < LATE_SENDERS; i++)
-			if (m->late[i].at_ms < l->at_ms)
-				l = &m->late[i];
-		memset(l, 0, sizeof(*l));
-	}
+	if (!l)
+		l = late_add(m, e);
 	memcpy(l->sender, c->sender_id, 16);
-	l->at_ms = now;
+	l->at_ms = (int64_t)clock_wall_ms(x->clock);
 	if (mobility_is_about_mark(c))
 		l->mark = c->nonce;
 	else
@@ -114,30 +121,44 @@ mobility_relate(const struct eid_entry *e, const struct cpm *c, bool *tie)
 	return order > 0 ? RELATION_NEWER : RELATION_OLDER;
 }
 
+/* The EID is owned by another VM. */
+static bool
+is_other_vm(const struct eid_entry *e, const struct cpm *c)
+{
+	return (eid_is_ours(e) || e->state == EID_AWAY) &&
+	    !uuid_is_zero(e->vm_id) && memcmp(e->vm_id, c->vm_id, 16) != 0;
+}
+
 bool
 mobility_vm_id_allows(const struct eid_entry *e, const struct cpm *c)
 {
-	const bool owned = eid_is_ours(e) || e->state == EID_AWAY;
-
-	if (c->op != CPM_OP_CPM || mobility_is_about_mark(c) || !owned ||
-	    uuid_is_zero(e->vm_id) || memcmp(e->vm_id, c->vm_id, 16) == 0)
+	if (c->op != CPM_OP_CPM || mobility_is_about_mark(c) ||
+	    !is_other_vm(e, c))
 		return true;
 	return c->reason == CPM_ARRIVED && e->incoming &&
 	    memcmp(e->incoming_from, c->sender_id, 16) == 0;
 }
 
 void
-mobility_adopt(struct xtr *x, struct eid_entry *e, const struct cpm *c)
+mobility_check_vm_id(
+    struct xtr *x, const struct eid_entry *e, const struct cpm *c)
+{
+	if (c->op != CPM_OP_CPM && !uuid_is_zero(c->vm_id) && is_other_vm(e, c))
+		mobility_alarm(x, &e->eid, "another VM at another site");
+}
+
+void
+mobility_adopt(struct eid_entry *e, const struct cpm *c, enum relation relation)
 {
 	const uint8_t *owner = c->op == CPM_OP_CPM ? c->sender_id : c->owner;
 
-	if (!uuid_is_zero(e->vm_id) && !uuid_is_zero(c->vm_id) &&
-	    memcmp(e->vm_id, c->vm_id, 16) != 0 && c->op != CPM_OP_CPM)
-		mobility_alarm(x, &e->eid, "moved under another VM-ID");
 	e->generation = c->generation;
 	if (e->seen < e->generation)
 		e->seen = e->generation;
 	memcpy(e->owner, owner, 16);
-	if (!uuid_is_zero(c->vm_id))
-		memcpy(e->vm_id, c->vm_id, 16);
+	if (relation == RELATION_SAME && !uuid_is_zero(e->vm_id))
+		return;
+	if (memcmp(e->vm_id, c->vm_id, 16) != 0 && !uuid_is_zero(e->vm_id))
+		e->mac = (struct addr){ 0 }; /* that of the other VM */
+	memcpy(e->vm_id, c->vm_id, 16);
 }

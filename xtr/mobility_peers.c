@@ -163,10 +163,11 @@ mobility_audience(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	struct cpm_peer p, next;
 	bool more = cpm_peer_next(&peers, &p);
 
-	if (in->m.generation > e->seen)
+	if (in->m.generation > e->seen) {
 		e->seen = in->m.generation;
-	if (!ours) /* presumably where it is now */
-		memcpy(e->away_site, in->m.sender_id, 16);
+		if (!ours) /* presumably where it is now */
+			memcpy(e->away_site, in->m.sender_id, 16);
+	}
 	while (more) {
 		const bool confirmed = p.flags & CPM_CONFIRMED;
 		struct eid source;

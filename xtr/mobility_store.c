@@ -21,8 +21,7 @@ enum {
 	FLAG_INCOMING = 1,
 	FLAG_TOLD = 2,
 	FLAG_GONE = 4,
-	FLAG_CONTESTED = 8,
-	FLAG_CONVERGING = 16,
+	FLAG_UNFINISHED = 16,
 };
 
 struct stored {
@@ -58,8 +57,7 @@ mobility_save(struct xtr *x, struct eid_entry *e)
 	v.state = (uint8_t)e->state;
 	v.flags = (uint8_t)((e->incoming ? FLAG_INCOMING : 0) |
 	    (e->incoming_told ? FLAG_TOLD : 0) | (e->gone ? FLAG_GONE : 0) |
-	    (e->contested ? FLAG_CONTESTED : 0) |
-	    (m->converging ? FLAG_CONVERGING : 0));
+	    (m->unfinished ? FLAG_UNFINISHED : 0));
 	v.n_away = (uint8_t)e->n_away;
 	memcpy(v.owner, e->owner, 16);
 	memcpy(v.vm_id, e->vm_id, 16);
@@ -141,7 +139,7 @@ restore(struct xtr *x, struct eid_entry *e, const struct stored *v)
 	mobility_mark(e, v->flags & FLAG_INCOMING);
 	e->incoming_told = v->flags & FLAG_TOLD;
 	e->gone = v->flags & FLAG_GONE;
-	m->converging = v->flags & FLAG_CONVERGING;
+	m->unfinished = v->flags & FLAG_UNFINISHED;
 	m->committed_ms = v->committed_ms;
 	m->hold_until_ms = v->hold_until_ms;
 	eids_set_state(x->eids, e, v->state);

@@ -103,22 +103,49 @@ notify_send(struct xtr *x, const struct eid_entry *e, uint8_t reason,
 	return told;
 }
 
-void
-notify_cancel(struct xtr *x, const struct eid *eid)
+/* Calls 'fn' for each xTR of the other sites until it returns true. */
+static bool
+any_xtr(const struct xtr *x, const struct eid *eid,
+    bool (*fn)(const struct xtr *, const struct eid *, const uint8_t to[16]))
 {
 	const struct conf_list *sites = &x->conf->mobility.sites;
 
 	for (size_t i = 0; i < sites->n; i++) {
-		const struct conf_other_site *site =
-		    conf_at(*sites, struct conf_other_site, i);
+		const struct conf_list *xtrs =
+		    &conf_at(*sites, struct conf_other_site, i)->xtrs;
 
-		for (size_t j = 0; j < site->xtrs.n; j++) {
-			const struct conf_site_xtr *p =
-			    conf_at(site->xtrs, struct conf_site_xtr, j);
-
-			notify_queue_cancel(x, eid, p->xtr_id, NOTIFY_OWNER);
-		}
+		for (size_t j = 0; j < xtrs->n; j++)
+			if (fn(x, eid,
+				conf_at(*xtrs, struct conf_site_xtr, j)
+				    ->xtr_id))
+				return true;
 	}
+	return false;
+}
+
+static bool
+cancel_one(const struct xtr *x, const struct eid *eid, const uint8_t to[16])
+{
+	notify_queue_cancel(x, eid, to, NOTIFY_OWNER);
+	return false;
+}
+
+void
+notify_cancel(struct xtr *x, const struct eid *eid)
+{
+	any_xtr(x, eid, cancel_one);
+}
+
+static bool
+is_open(const struct xtr *x, const struct eid *eid, const uint8_t to[16])
+{
+	return notify_queue_has(x, eid, to, NOTIFY_OWNER);
+}
+
+bool
+notify_is_open(const struct xtr *x, const struct eid *eid)
+{
+	return any_xtr(x, eid, is_open);
 }
 
 struct list {

@@ -26,6 +26,9 @@ unsigned notify_send(struct xtr *, const struct eid_entry *, uint8_t reason,
 /* Forgets what is outstanding about who owns the EID (arrived, absent). */
 void notify_cancel(struct xtr *, const struct eid *);
 
+/* A Notify 1 of the EID waits for its Ack. */
+bool notify_is_open(const struct xtr *, const struct eid *);
+
 /*
  * Op 4 to 'to': requesters and proxy ITRs, with reason arrived also peers, and
  * the owner; 'drained' in every part (nothing was held).  Replaces what that

@@ -123,16 +123,31 @@ stream_of(const struct eid *eid, const uint8_t to[16], enum notify_stream kind)
 	return s;
 }
 
+static struct stream_head *
+head_find(const struct notify *t, const struct stream *s)
+{
+	return table_entry(
+	    table_find(&t->streams, s), struct stream_head, by_stream);
+}
+
 void
-notify_queue_cancel(struct xtr *x, const struct eid *eid, const uint8_t to[16],
-    enum notify_stream kind)
+notify_queue_cancel(const struct xtr *x, const struct eid *eid,
+    const uint8_t to[16], enum notify_stream kind)
 {
 	const struct stream s = stream_of(eid, to, kind);
 	struct stream_head *h;
 
-	while ((h = table_entry(table_find(&x->notify->streams, &s),
-		    struct stream_head, by_stream)))
+	while ((h = head_find(x->notify, &s)))
 		out_free(x->notify, h->first);
+}
+
+bool
+notify_queue_has(const struct xtr *x, const struct eid *eid,
+    const uint8_t to[16], enum notify_stream kind)
+{
+	const struct stream s = stream_of(eid, to, kind);
+
+	return head_find(x->notify, &s);
 }
 
 /* Does what the message says still hold? */
@@ -291,8 +306,7 @@ notify_queue_send(struct xtr *x, const struct sender *to, struct cpm *m,
 	o->reason = m->reason;
 	o->len = wire_written(&w);
 	memcpy(o->bytes, buf, o->len);
-	h = table_entry(
-	    table_find(&t->streams, &o->stream), struct stream_head, by_stream);
+	h = head_find(t, &o->stream);
 	if (!h) {
 		h = calloc(1, sizeof(*h));
 		if (!h)
@@ -325,6 +339,18 @@ fail:
 	return false;
 }
 
+/* It has its answer. */
+static void
+answered(struct xtr *x, struct out *o)
+{
+	const struct eid eid = o->stream.eid;
+	const bool owner = o->stream.kind == NOTIFY_OWNER;
+
+	out_free(x->notify, o);
+	if (owner && !notify_is_open(x, &eid))
+		mobility_on_told(x, &eid);
+}
+
 static void
 refused(struct xtr *x, struct out *o, uint8_t status)
 {
@@ -333,7 +359,7 @@ refused(struct xtr *x, struct out *o, uint8_t status)
 	log_error("notify", "%s: %s refuses %s: %s",
 	    eid_str(&o->stream.eid, eid), addr_str(&o->rloc, rloc),
 	    cpm_reason_str(o->reason), cpm_status_str(status));
-	out_free(x->notify, o);
+	answered(x, o);
 }
 
 enum err
@@ -365,7 +391,7 @@ notify_on_ack(
 		    o->reason == CPM_ARRIVED)
 			move_note(x, &o->stream.eid, MOVE_NOTIFY_ACKED,
 			    &from->xtr->rloc);
-		out_free(x->notify, o);
+		answered(x, o);
 		break;
 	case CPM_ACK_POLICY:
 	case CPM_ACK_MALFORMED:
@@ -386,9 +412,10 @@ notify_on_ack(
 		const bool claim = o->stream.kind != NOTIFY_REQUESTERS &&
 		    o->reason == CPM_ARRIVED;
 
-		out_free(x->notify, o);
+		answered(x, o);
 		if (claim)
-			mobility_on_stale(x, &eid, generation);
+			mobility_on_stale(
+			    x, &eid, generation, a.highest_generation);
 		break;
 	}
 	default: /* rate, internal, unknown: again, later */

@@ -41,8 +41,11 @@ notify_stream(enum cpm_op op, uint8_t reason)
 bool notify_queue_send(struct xtr *, const struct sender *to, struct cpm *m,
     const struct cpm_peer *peers, unsigned n_peers, unsigned copies);
 /* Forgets what is outstanding towards that xTR about the EID. */
-void notify_queue_cancel(
-    struct xtr *, const struct eid *, const uint8_t to[16], enum notify_stream);
+void notify_queue_cancel(const struct xtr *, const struct eid *,
+    const uint8_t to[16], enum notify_stream);
+/* Something is. */
+bool notify_queue_has(const struct xtr *, const struct eid *,
+    const uint8_t to[16], enum notify_stream);
 /* The RLOC of that xTR in a family we have, or NULL. */
 const struct addr *
 notify_queue_rloc(const struct xtr *, const struct conf_site_xtr *);

@@ -443,6 +443,12 @@ smr_release_drained(struct xtr *x, const struct eid *eid)
 		run_group(g);
 }
 
+bool
+smr_is_open(const struct xtr *x, const struct eid *eid)
+{
+	return group_find(x->smrs, eid);
+}
+
 void
 smr_cancel(struct xtr *x, const struct eid *eid)
 {

@@ -40,6 +40,8 @@ void smr_add_peers(struct xtr *, const struct eid *);
 void smr_release(struct xtr *, const struct eid *);
 /* The old site has drained: those that waited for it may go, too. */
 void smr_release_drained(struct xtr *, const struct eid *);
+/* Somebody is still solicited for the EID. */
+bool smr_is_open(const struct xtr *, const struct eid *);
 /* A newer state of the EID: forgets everything queued for it. */
 void smr_cancel(struct xtr *, const struct eid *);
 

@@ -5,8 +5,12 @@
  */
 #include "steps.h"
 
+#include "common/auth.h"
+#include "common/lisp.h"
+#include "xtr/input.h"
 #include "xtr/itr.h"
 #include "xtr/mobility_entry.h"
+#include "xtr/store.h"
 
 /* A Map-Notify that says: the VM is at 'rloc'. */
 static void
@@ -299,6 +303,60 @@ test_elsewhere_in_another_family(void **unused)
 	sim_free(s);
 }
 
+/* An Ack of dc1 to a Notify of dc2, as it would sign it. */
+static void
+ack_from_dc1(struct sim *s, uint64_t nonce, uint8_t status, uint64_t highest)
+{
+	static const char secret[] = "a-secret-of-the-simulation";
+	struct auth_key key = { .key_id = 21,
+		.algorithm = AUTH_SHA256_128,
+		.secret_len = sizeof(secret) - 1 };
+	struct cpm_ack a = { .subtype = CPM_SUBTYPE,
+		.nonce = nonce,
+		.key_id = 21,
+		.algorithm = AUTH_SHA256_128,
+		.part = 1,
+		.parts = 1,
+		.status = status,
+		.reason = CPM_ARRIVED,
+		.highest_generation = highest,
+		.n_eids = 1 };
+	uint8_t buf[256];
+	struct wire_writer w = wire_writer(buf, sizeof(buf));
+	struct datagram dg = { .bytes = buf,
+		.from = sim_addr(A),
+		.to = sim_addr(B),
+		.port = LISP_CONTROL_PORT };
+
+	memcpy(key.secret, secret, sizeof(secret) - 1);
+	memcpy(a.sender_id, sim_xtr(s, DC1)->conf->site.xtr_id, 16);
+	a.eids[0].eid = sim_eid(VM);
+	a.eids[0].status = status;
+	cpm_ack_encode(&w, &a);
+	assert_int_equal(auth_sign(buf, wire_written(&w), &key), ERR_OK);
+	dg.len = wire_written(&w);
+	(void)!input_datagram(sim_xtr(s, DC2), &dg);
+}
+
+/* "Stale", but for nothing higher: no reason to stop registering. */
+static void
+test_stale_for_nothing(void **unused)
+{
+	struct sim *s = sim_new();
+	const uint64_t g = generation(s);
+	uint64_t nonce;
+
+	(void)unused;
+	s->cut[DC2][DC1] = true;
+	say(s, DC2, CPM_PRESENT, g);
+	/* The next one would be the third: dc1 and dc3 were told. */
+	nonce = store_nonce_next(sim_xtr(s, DC2)->store, "cpm", 0);
+	ack_from_dc1(s, nonce - 2, CPM_ACK_STALE, g - 1);
+	ack_from_dc1(s, nonce - 1, CPM_ACK_STALE, g - 1);
+	assert_false(entry(s, DC2)->contested);
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -315,6 +373,7 @@ main(void)
 		cmocka_unit_test(test_not_gone_after_all),
 		cmocka_unit_test(test_stranger_registers),
 		cmocka_unit_test(test_elsewhere_in_another_family),
+		cmocka_unit_test(test_stale_for_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

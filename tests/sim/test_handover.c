@@ -343,6 +343,12 @@ test_operator(void **unused)
 	    mobility_move_here(sim_xtr(s, DC2), &eid, &error), ERR_OK);
 	sim_run(s, 2000);
 	agree_on(s, DC2);
+	/* Also where the stored generation is far ahead: the clock was. */
+	s->clock.fake_wall_us -= 30 * 3600 * INT64_C(1000000);
+	assert_int_equal(
+	    mobility_move_here(sim_xtr(s, DC1), &eid, &error), ERR_OK);
+	assert_string_equal(sim_state(s, DC1), "local");
+	assert_int_equal(sim_xtr(s, DC1)->counters.cpm_alarm, 1);
 	sim_free(s);
 }
 

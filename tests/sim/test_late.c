@@ -5,6 +5,7 @@
  */
 #include "steps.h"
 
+#include "common/auth.h"
 #include "common/lisp.h"
 #include "xtr/map_cache.h"
 #include "xtr/mobility_entry.h"
@@ -202,6 +203,83 @@ test_aborted_beside_arrived(void **unused)
 	sim_free(s);
 }
 
+/*
+ * The VM is to come back before its last stay on that host is over: what ends
+ * the stay does not end the mark.
+ */
+static void
+test_arriving_before_absent(void **unused)
+{
+	struct sim *s = sim_new();
+	const uint64_t g = settle(s), nonce = clock_wall_ms(&s->clock);
+	struct sim_cpm c = { .site = DC1,
+		.reason = CPM_ARRIVING,
+		.generation = g,
+		.nonce = nonce + 1 };
+
+	(void)unused;
+	sim_cpm(s, &c);
+	c.reason = CPM_ABSENT;
+	c.nonce = nonce;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	assert_string_equal(sim_state(s, DC1), "arriving");
+	sim_run(s, 1000);
+	/* In arriving a newer end is noted, and the mark still stays. */
+	c.reason = CPM_DEPARTED;
+	c.generation = g + 1;
+	c.nonce = nonce + 2;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	assert_string_equal(sim_state(s, DC1), "arriving");
+	assert_true(entry(s, DC1)->incoming);
+	sim_run(s, 15 * 60000);
+	assert_string_equal(sim_state(s, DC1), "absent");
+	sim_free(s);
+}
+
+/* Whose VM it is follows the owner, also where the new one names none. */
+static void
+test_vm_id_follows(void **unused)
+{
+	struct sim *s = sim_new();
+	const uint64_t g = settle(s);
+	struct sim_cpm c = { .site = DC1,
+		.second = 1,
+		.reason = CPM_PRESENT,
+		.generation = g + 1,
+		.vm = 255 };
+
+	(void)unused;
+	/* "None" is another one. */
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_POLICY);
+	c.reason = CPM_ARRIVING;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	c.reason = CPM_ARRIVED;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	assert_true(uuid_is_zero(entry(s, DC1)->vm_id));
+	/* An unknown one becomes the first that is heard of. */
+	c.reason = CPM_PRESENT;
+	c.vm = 1;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	c.generation++;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	c.generation++;
+	c.vm = 2;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_POLICY);
+	/* Between sites the generation alone decides; it is an alarm. */
+	assert_int_equal(sim_xtr(s, DC2)->counters.cpm_alarm, 0);
+	c = (struct sim_cpm){
+		.site = DC2, .reason = CPM_ARRIVING, .generation = g, .vm = 2
+	};
+	sim_cpm(s, &c);
+	c.reason = CPM_ARRIVED;
+	c.generation = g + 9;
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_DONE);
+	sim_run(s, 100);
+	assert_string_equal(sim_state(s, DC1), "away");
+	assert_true(sim_xtr(s, DC3)->counters.cpm_alarm > 0);
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -212,6 +290,8 @@ main(void)
 		cmocka_unit_test(test_late_peers),
 		cmocka_unit_test(test_departing_before_converged),
 		cmocka_unit_test(test_aborted_beside_arrived),
+		cmocka_unit_test(test_arriving_before_absent),
+		cmocka_unit_test(test_vm_id_follows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
