@@ -68,12 +68,20 @@ static_entry(struct eids *t, const struct eid *eid)
 {
 	struct eid_entry *e = trie_find(&t->trie, eid);
 
-	if (e)
+	if (e && !e->is_static) {
+		eids_remove(t, e);
+		e = NULL;
+	}
+	if (e) {
+		e->unlisted = false;
 		return e;
+	}
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
 	e->eid = *eid;
+	e->is_static = true;
+	e->state = EID_LOCAL;
 	if (trie_add(&t->trie, eid, e)) {
 		free(e);
 		return NULL;
@@ -92,9 +100,7 @@ add_static(struct eids *t, const struct xtr_conf *conf)
 
 		if (!e)
 			return ERR_NOMEM;
-		e->is_static = true;
 		e->conf = c;
-		e->state = EID_LOCAL;
 	}
 	for (size_t i = 0; i < conf->mobility.prefixes.n; i++) {
 		const struct conf_mobile_prefix *p = conf_at(
@@ -107,9 +113,7 @@ add_static(struct eids *t, const struct xtr_conf *conf)
 
 			if (!e)
 				return ERR_NOMEM;
-			e->is_static = true;
 			e->mobile = p;
-			e->state = EID_LOCAL;
 		}
 	}
 	return ERR_OK;
@@ -280,7 +284,7 @@ eid_state_str(enum eid_state state)
 	return names[state];
 }
 
-struct gone {
+struct statics {
 	struct eid_entry **items;
 	size_t n, max;
 };
@@ -288,10 +292,10 @@ struct gone {
 static bool
 collect_static(void *arg, struct eid_entry *e)
 {
-	struct gone *g = arg;
+	struct statics *s = arg;
 
-	if (e->is_static && g->n < g->max)
-		g->items[g->n++] = e;
+	if (e->is_static && s->n < s->max)
+		s->items[s->n++] = e;
 	return true;
 }
 
@@ -309,26 +313,25 @@ enum err
 eids_reload(struct xtr *x)
 {
 	struct eids *t = x->eids;
-	struct gone g = { .max = eids_count(t) };
+	struct statics s = { .max = eids_count(t) };
 	enum err err;
 
-	g.items = calloc(g.max ? g.max : 1, sizeof(struct eid_entry *));
-	if (!g.items)
+	s.items = calloc(s.max ? s.max : 1, sizeof(struct eid_entry *));
+	if (!s.items)
 		return ERR_NOMEM;
-	eids_walk(t, collect_static, &g);
-	for (size_t i = 0; i < g.n; i++)
-		g.items[i]->is_static = false;
-	err = add_static(t, x->conf);
-	for (size_t i = 0; i < g.n; i++) {
-		struct eid_entry *e = g.items[i];
-
-		if (e->is_static)
-			continue;
-		trie_remove(&t->trie, &e->eid);
-		entry_free(t, e);
+	eids_walk(t, collect_static, &s);
+	for (size_t i = 0; i < s.n; i++) {
+		s.items[i]->unlisted = true;
+		s.items[i]->conf = NULL;
+		s.items[i]->mobile = NULL;
 	}
-	free(g.items);
-	eids_walk(t, rebind, x);
 	t->max_dynamic = (size_t)x->conf->mobility.eids_max;
+	t->trie.max = t->max_dynamic + STATIC_MAX;
+	err = add_static(t, x->conf);
+	for (size_t i = 0; i < s.n; i++)
+		if (s.items[i]->unlisted)
+			eids_remove(t, s.items[i]);
+	free(s.items);
+	eids_walk(t, rebind, x);
 	return err;
 }

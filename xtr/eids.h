@@ -33,7 +33,8 @@ enum eid_state { /* docs/cpm.md 5 */
 struct eid_entry {
 	struct eid eid;
 	bool is_static;
-	const struct conf_eid *conf;		 /* static, or NULL */
+	bool unlisted;		     /* static, during a reload: not met yet */
+	const struct conf_eid *conf; /* static, or NULL */
 	const struct conf_mobile_prefix *mobile; /* dynamic and static-hosts */
 
 	/* Dynamic entries; docs/cpm.md 4.1, 5. */
@@ -87,8 +88,8 @@ size_t eids_count(const struct eids *);
 
 /*
  * x->conf is a new one: static entries follow it, dynamic ones are bound to
- * its mobile prefixes ('mobile' is NULL where there is none any more).
- * ERR_NOMEM.
+ * its mobile prefixes ('mobile' is NULL where there is none any more).  A
+ * dynamic one that is static now is freed.  ERR_NOMEM.
  */
 enum err eids_reload(struct xtr *) MUST_USE;
 

@@ -26,7 +26,9 @@
 #include "xtr/input.h"
 #include "xtr/map_cache.h"
 #include "xtr/map_server.h"
+#include "xtr/mobility.h"
 #include "xtr/output.h"
+#include "xtr/register.h"
 #include "xtr/store.h"
 
 #define START_WALL_US INT64_C(1800000000000000)
@@ -351,17 +353,17 @@ dc_conf(FILE *f, enum sim_name n, const struct sim_options *o)
 	    "mobility:\n"
 	    "  prefixes:\n"
 	    "    - { prefix: " MOBILE "/24, instance-id: %u,\n"
-	    "        mapping-system: corp }\n"
+	    "        mapping-system: corp, static-hosts: [ %s ] }\n"
 	    "    - { prefix: " MOBILE6 "/64, instance-id: %u,\n"
 	    "        mapping-system: corp }\n"
 	    "  hypervisors:\n",
-	    o->iid, o->iid);
+	    o->iid, o->static_hosts ? o->static_hosts : "", o->iid);
 	for (unsigned i = 0; i < SIM_HOSTS; i++) {
 		const struct addr a = host_addr(i);
 		char addr[ADDR_STR_MAX], id[UUID_STR_MAX];
 		uint8_t host_id[16];
 
-		if (site_of_host(i) != n)
+		if (site_of_host(i) != n || o->hosts_left_out >> i & 1)
 			continue;
 		sim_host_id(i, host_id);
 		fprintf(f,
@@ -372,7 +374,7 @@ dc_conf(FILE *f, enum sim_name n, const struct sim_options *o)
 	}
 	fputs("  sites:\n", f);
 	for (unsigned i = 0; i < SIM_SITES; i++)
-		if (i != n)
+		if (i != n && !(o->sites_left_out >> i & 1))
 			fprintf(f,
 			    "    - { name: %s, xtrs: [ { rloc: %s } ],\n"
 			    "        key-id: 21, key-file: key,\n"
@@ -438,16 +440,42 @@ write_conf(struct sim *s, enum sim_name n, const struct sim_options *o)
  * Nodes.
  */
 
+static struct xtr_conf *
+load(const struct sim *s, enum sim_name name)
+{
+	struct xtr_conf *c;
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s.yaml", s->dir, names[name]);
+	c = xtr_conf_load(path, stderr);
+	assert_non_null(c);
+	return c;
+}
+
+void
+sim_reload(struct sim *s, enum sim_name name, const struct sim_options *o)
+{
+	struct sim_node *n = &s->nodes[name];
+	struct xtr_conf *old = n->conf;
+
+	write_conf(s, name, o);
+	n->conf = load(s, name);
+	n->x.conf = n->conf;
+	assert_int_equal(eids_reload(&n->x), ERR_OK);
+	assert_int_equal(mobility_reload(&n->x), ERR_OK);
+	if (n->x.map_server)
+		map_server_reload(&n->x);
+	registers_reload(&n->x);
+	xtr_conf_free(old);
+}
+
 void
 sim_start(struct sim *s, enum sim_name name)
 {
 	struct sim_node *n = &s->nodes[name];
-	char path[160];
 
 	assert_false(n->up);
-	snprintf(path, sizeof(path), "%s/%s.yaml", s->dir, names[name]);
-	n->conf = xtr_conf_load(path, stderr);
-	assert_non_null(n->conf);
+	n->conf = load(s, name);
 	n->sim = s;
 	memset(&n->x, 0, sizeof(n->x));
 	n->x.conf = n->conf;

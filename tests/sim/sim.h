@@ -68,8 +68,11 @@ struct sim {
 };
 
 struct sim_options {
-	unsigned iid;	   /* instance-ID of the mobile prefixes */
-	const char *extra; /* more lines of the section "mobility" */
+	unsigned iid;		  /* instance-ID of the mobile prefixes */
+	const char *extra;	  /* more lines of the section "mobility" */
+	const char *static_hosts; /* of the IPv4 prefix */
+	unsigned hosts_left_out;  /* bit n: hypervisor n is not configured */
+	unsigned sites_left_out;  /* bit n: nor is site n */
 };
 
 /* Starts all nodes; fails the test if anything does not start. */
@@ -83,6 +86,9 @@ void sim_start(struct sim *, enum sim_name);
 void sim_kill(struct sim *, enum sim_name);
 /* Its state directory is gone; the node is down. */
 void sim_lose_store(struct sim *, enum sim_name);
+
+/* A new configuration while it runs, as SIGHUP. */
+void sim_reload(struct sim *, enum sim_name, const struct sim_options *);
 
 void sim_run(struct sim *, int64_t ms);
 uint64_t sim_random(struct sim *);
