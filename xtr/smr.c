@@ -13,21 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/auth.h"
 #include "common/lisp.h"
 #include "common/table.h"
 #include "xtr/itr.h"
-#include "xtr/limit.h"
-#include "xtr/map_cache.h"
 #include "xtr/mobility.h"
 #include "xtr/move.h"
-#include "xtr/output.h"
 #include "xtr/register.h"
 #include "xtr/requesters.h"
+#include "xtr/smr_limit.h"
+#include "xtr/smr_send.h"
 
 enum {
 	DRAIN_WAIT_MS = 200, /* docs/cpm.md 6.10 */
-	BUCKET_WAIT_MS = 5,
+	BUSY_WAIT_MS = 5,
 	PEERS_WAIT_MS = 250,
 	PEERS_RESOLVE_MS = 5000,
 	LATE_AFTER_MS = 1000, /* docs/cpm.md 6.4 */
@@ -62,9 +60,7 @@ struct group {
 
 struct smrs {
 	struct table groups, solicits;
-	struct limits *limits, *late;
-	double tokens; /* SMR_TOTAL_PER_S */
-	struct mono refilled;
+	struct smr_limits *limits;
 };
 
 struct smrs *
@@ -74,11 +70,8 @@ smrs_new(struct xtr *x)
 
 	if (!t)
 		return NULL;
-	t->tokens = SMR_TOTAL_PER_S / 10;
-	t->refilled = xtr_now(x);
-	t->limits = limits_new(SMR_QUEUE_MAX, SMR_BURST, SMR_INTERVAL_S * 1000);
-	t->late = limits_new(SMR_QUEUE_MAX / 8, 1, SMR_INTERVAL_S * 1000);
-	if (!t->limits || !t->late ||
+	t->limits = smr_limits_new(x);
+	if (!t->limits ||
 	    table_init(&t->groups, SMR_QUEUE_MAX,
 		offsetof(struct group, by_eid), offsetof(struct group, eid),
 		sizeof(struct eid)) ||
@@ -119,8 +112,7 @@ smrs_free(struct smrs *t)
 			group_free(t, table_entry(n, struct group, by_eid));
 	table_fini(&t->groups);
 	table_fini(&t->solicits);
-	limits_free(t->limits);
-	limits_free(t->late);
+	smr_limits_free(t->limits);
 	free(t);
 }
 
@@ -141,54 +133,6 @@ key_of(const struct eid *eid, const struct addr *rloc)
 	return k;
 }
 
-/* RFC 9301 6.1; the changed EID is the source, as most receivers expect. */
-static void
-send_smr(struct xtr *x, const struct eid *eid, const struct addr *rloc,
-    const struct eid *source)
-{
-	struct map_request m = {
-		.smr = true, .no_reply = true, .n_records = 1
-	};
-	const struct addr *first = xtr_rloc(x, rloc->afi);
-	const struct addr *other =
-	    xtr_rloc(x, rloc->afi == AFI_IPV4 ? AFI_IPV6 : AFI_IPV4);
-	const struct eid *record = source ? source : eid;
-	uint8_t buf[256];
-	struct wire_writer w = wire_writer(buf, sizeof(buf));
-
-	if (!first)
-		return;
-	auth_random(&m.nonce, sizeof(m.nonce));
-	m.source_eid = lisp_addr_from_eid(eid);
-	m.itr_rlocs[m.n_itr_rlocs++] = lisp_addr_from_addr(first);
-	if (other)
-		m.itr_rlocs[m.n_itr_rlocs++] = lisp_addr_from_addr(other);
-	m.records[0].eid = lisp_addr_from_eid(record);
-	m.records[0].eid_bits = record->bits;
-	map_request_encode(&w, &m);
-	if (w.err)
-		return;
-	output_send(x, first, rloc, LISP_CONTROL_PORT, buf, wire_written(&w));
-	x->counters.smr_sent++;
-}
-
-static bool
-bucket_take(struct xtr *x)
-{
-	struct smrs *t = x->smrs;
-	const double seconds =
-	    (double)mono_diff_us(xtr_now(x), t->refilled) / 1e6;
-
-	t->refilled = xtr_now(x);
-	t->tokens += seconds * SMR_TOTAL_PER_S;
-	if (t->tokens > SMR_TOTAL_PER_S / 10)
-		t->tokens = SMR_TOTAL_PER_S / 10;
-	if (t->tokens < 1)
-		return false;
-	t->tokens -= 1;
-	return true;
-}
-
 static void
 done(struct group *g, struct solicit *s)
 {
@@ -196,13 +140,14 @@ done(struct group *g, struct solicit *s)
 	g->n_done++;
 }
 
-/*
- * One member, due: sends or gives up.  False: the total rate is used up.
- */
-static bool
+/* One member, due: sends, gives up, or waits some more. */
+static void
 attend(struct group *g, struct solicit *s)
 {
 	struct xtr *x = g->x;
+	const bool known =
+	    s->confirmed || smr_sender_known(x, &g->eid, &s->key.rloc);
+	const struct mono now = xtr_now(x);
 
 	/* Map-Requests are not authenticated: to an ITR known by them alone
 	 * one SMR, no repetition. */
@@ -210,21 +155,22 @@ attend(struct group *g, struct solicit *s)
 		x->counters.smr_given_up++;
 		move_note(x, &g->eid, MOVE_GIVEN_UP, &s->key.rloc);
 		done(g, s);
-		return true;
+		return;
 	}
-	if (!limit_take(x->smrs->limits, &s->key, sizeof(s->key), xtr_now(x))) {
-		x->counters.smr_limited++;
-		s->due = mono_add_ms(xtr_now(x), SMR_INTERVAL_S * 1000);
-		return true;
+	s->due = mono_add_ms(now, SMR_INTERVAL_S * 1000);
+	switch (smr_send(x, x->smrs->limits, known ? SMR_KNOWN : SMR_STRANGER,
+	    &g->eid, &s->key.rloc, s->has_source ? &s->source : NULL)) {
+	case SMR_SENT:
+		if (s->sent++)
+			x->counters.smr_retried++;
+		move_note(x, &g->eid, MOVE_SMR, &s->key.rloc);
+		break;
+	case SMR_LIMITED:
+		break;
+	case SMR_BUSY:
+		s->due = mono_add_ms(now, BUSY_WAIT_MS);
+		break;
 	}
-	if (!bucket_take(x))
-		return false;
-	send_smr(x, &g->eid, &s->key.rloc, s->has_source ? &s->source : NULL);
-	if (s->sent++)
-		x->counters.smr_retried++;
-	move_note(x, &g->eid, MOVE_SMR, &s->key.rloc);
-	s->due = mono_add_ms(xtr_now(x), SMR_INTERVAL_S * 1000);
-	return true;
 }
 
 static void run_group(struct group *g);
@@ -273,8 +219,8 @@ run_group(struct group *g)
 		if (s->through_old && !g->drained)
 			at = g->drained_by;
 		else if (!mono_before(now, s->due)) {
-			at = attend(g, s) ? s->due
-					  : mono_add_ms(now, BUCKET_WAIT_MS);
+			attend(g, s);
+			at = s->due;
 			if (s->done)
 				continue;
 		}
@@ -481,19 +427,14 @@ void
 smr_late_sender(struct xtr *x, const struct eid_entry *e,
     const struct addr *rloc, const struct eid *source)
 {
-	const struct key k = key_of(&e->eid, rloc);
 	const int64_t age = (int64_t)clock_wall_ms(x->clock) - e->changed_ms;
 
-	/* The new site's own SMRs come first. */
-	if (age < LATE_AFTER_MS || addr_is_martian(rloc) ||
-	    xtr_rloc_is_own(x, rloc))
-		return;
-	if (!limit_take(x->smrs->late, &k, sizeof(k), xtr_now(x)) ||
-	    !bucket_take(x)) {
-		x->counters.smr_limited++;
-		return;
-	}
-	send_smr(x, &e->eid, rloc, source);
+	/* The new site's own SMRs come first.  (Negative: the clock was set
+	 * back since.) */
+	if ((age < 0 || age >= LATE_AFTER_MS) && !addr_is_martian(rloc) &&
+	    !xtr_rloc_is_own(x, rloc))
+		(void)smr_send(
+		    x, x->smrs->limits, SMR_LATE, &e->eid, rloc, source);
 }
 
 static bool

@@ -7,8 +7,7 @@
  * they ask again.  RFC 9301 6.1, docs/cpm.md 6.10.
  *
  * Key: (EID, RLOC of the ITR).  Owner: this table.  Bound: SMR_QUEUE_MAX; what
- * comes beyond is counted and not sent.  Rate: a token bucket of SMR_BURST per
- * key, one per SMR_INTERVAL_S, and SMR_TOTAL_PER_S in all.
+ * comes beyond is counted and not sent.  Rates: smr_send.h.
  */
 #include "common/msg.h"
 #include "xtr/eids.h"

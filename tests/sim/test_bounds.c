@@ -177,6 +177,35 @@ test_disk_full(void **unused)
 	sim_free(s);
 }
 
+/*
+ * An ITR that only asked, which anybody can say of it, gets one SMR in 3 s
+ * whatever moves; none is lost.
+ */
+static void
+test_strangers(void **unused)
+{
+	struct sim *s = sim_new();
+	const struct addr rloc = sim_addr(sim_rloc(CLIENT));
+	const uint64_t *received = &sim_xtr(s, CLIENT)->counters.smr_received;
+	const uint64_t g = generation(s);
+	char eid[] = "10.1.1.10";
+
+	(void)unused;
+	for (unsigned i = 0; i < 3; i++, eid[8]++) {
+		const struct eid e = sim_eid(eid);
+
+		requesters_note(sim_xtr(s, DC1), &e, &rloc, NULL, false);
+		tell_of(s, eid, CPM_PRESENT, g);
+	}
+	sim_run(s, 1500);
+	assert_int_equal(*received, 1);
+	sim_run(s, 3000);
+	assert_int_equal(*received, 2);
+	sim_run(s, 6000);
+	assert_int_equal(*received, 3);
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -185,6 +214,7 @@ main(void)
 		cmocka_unit_test(test_table_full),
 		cmocka_unit_test(test_marks_full),
 		cmocka_unit_test(test_disk_full),
+		cmocka_unit_test(test_strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
