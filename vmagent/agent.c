@@ -187,7 +187,7 @@ enqueue(struct agent *a, struct vm *vm, const struct vm_event *ev)
 	if (vm->looking)
 		return;
 	vm->looking = true;
-	if (virt_look(a->virt, vm->uuid, true, true, LOOK_EVENT))
+	if (virt_look(a->virt, vm->uuid, true, WANT_XML, LOOK_EVENT))
 		run_queue(a, vm);
 }
 
@@ -224,7 +224,7 @@ on_changed(void *arg, const uint8_t uuid[16])
 
 	/* Refused: the next listing reads it anyway. */
 	if (a->ready && vms_find(&a->vms, uuid))
-		(void)!virt_look(a->virt, uuid, false, true, LOOK_CHANGED);
+		(void)!virt_look(a->virt, uuid, false, WANT_XML, LOOK_CHANGED);
 }
 
 static void

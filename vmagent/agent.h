@@ -33,9 +33,10 @@ enum {
 	JOB_OVER_MS = 2000,	/* docs/cpm.md 7.2 */
 	PAUSED_LOOK_MS = 30000, /* docs/cpm.md 7.2 */
 	METADATA_PEERS_S = 30,	/* docs/cpm.md 7.3: at most every */
-	METADATA_RETRY_S = 5,
+	METADATA_RETRY_MS = 1000,
+	METADATA_SETTLE_MS = 200, /* an arrival's own job ends meanwhile */
 	EXPIRE_MS = 60000,
-	METADATA_TICK_MS = 1000,
+	METADATA_TICK_MS = 250,
 };
 
 /* Why a domain is looked at: virt_domain.purpose. */
@@ -157,7 +158,7 @@ void watch_looked(struct agent *, struct vm *, const struct virt_domain *);
 
 enum err metadata_init(struct agent *) MUST_USE;
 void metadata_fini(struct agent *);
-/* Something changed: writes now what has to be written. */
+/* A claim was acked: what differs will be written soon. */
 void metadata_due(struct agent *, struct vm *);
 void metadata_written(
     void *agent, const uint8_t uuid[16], enum err, const char *why);

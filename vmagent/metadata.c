@@ -5,7 +5,8 @@
  *
  * Written by virt.c's write worker, only while the VM runs undisturbed, and
  * only after an xTR has acked the claim: at once when generation or owner
- * differ, the peers at most every 30 s and only if they have changed.
+ * differ (but for the moment in which the arrival's own job ends), the peers at
+ * most every 30 s and only if they have changed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +119,7 @@ consider(struct agent *a, struct vm *vm)
 		return;
 	differs = claim_differs(a, vm);
 	vm->write_at = mono_add_ms(
-	    now, (differs ? METADATA_RETRY_S : METADATA_PEERS_S) * 1000);
+	    now, differs ? METADATA_RETRY_MS : METADATA_PEERS_S * 1000);
 	md = calloc(1, sizeof(*md));
 	if (!md)
 		return;
@@ -136,10 +137,9 @@ consider(struct agent *a, struct vm *vm)
 void
 metadata_due(struct agent *a, struct vm *vm)
 {
-	if (vm->info && claim_differs(a, vm)) {
-		vm->write_at = loop_now(a->loop);
-		consider(a, vm);
-	}
+	if (vm->info && claim_differs(a, vm))
+		vm->write_at =
+		    mono_add_ms(loop_now(a->loop), METADATA_SETTLE_MS);
 }
 
 static void

@@ -178,7 +178,8 @@ resync_listed(
 	find_missing(a, (const uint8_t(*)[16])sorted, n, asked);
 	free(sorted);
 	for (size_t i = 0; i < n; i++)
-		if (!virt_look(a->virt, uuids[i], false, true, LOOK_LIST))
+		if (!virt_look(a->virt, uuids[i], false,
+			WANT_XML | WANT_MIGRATION_JOB, LOOK_LIST))
 			a->listing++;
 }
 

@@ -214,7 +214,7 @@ reclaim(struct agent *a, struct vm *vm)
 		return;
 	}
 	vm->reclaiming =
-	    !virt_look(a->virt, vm->uuid, true, false, LOOK_RECLAIM);
+	    !virt_look(a->virt, vm->uuid, true, WANT_LIFE, LOOK_RECLAIM);
 }
 
 void

@@ -488,7 +488,7 @@ virt_list(struct virt *v)
 }
 
 enum err
-virt_look(struct virt *v, const uint8_t uuid[16], bool urgent, bool want_xml,
+virt_look(struct virt *v, const uint8_t uuid[16], bool urgent, unsigned want,
     int purpose)
 {
 	struct call *c;
@@ -500,7 +500,7 @@ virt_look(struct virt *v, const uint8_t uuid[16], bool urgent, bool want_xml,
 	c = call_new(v, CALL_LOOK);
 	if (c) {
 		memcpy(c->uuid, uuid, sizeof(c->uuid));
-		c->want_xml = want_xml;
+		c->want = want;
 		c->purpose = purpose;
 	}
 	return enqueue(v, urgent ? &v->urgent : &v->normal, c);

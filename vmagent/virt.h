@@ -87,11 +87,18 @@ bool virt_connected(const struct virt *);
 void virt_list(struct virt *);
 
 /*
- * Looks at a domain -> hook 'looked', with XML if wanted.  Takes no lock of
- * libvirt's that a migration holds.  ERR_IO while not connected, ERR_FULL.
+ * Looks at a domain -> hook 'looked'; 'want' says at what, besides its life.
+ * Takes no lock of libvirt's that a migration holds.  ERR_IO while not
+ * connected, ERR_FULL.
  */
+enum virt_want {
+	WANT_LIFE = 0,
+	WANT_XML = 1,
+	WANT_JOB = 2,
+	WANT_MIGRATION_JOB = 4, /* of a domain that a migration has paused */
+};
 enum err virt_look(struct virt *, const uint8_t uuid[16], bool urgent,
-    bool want_xml, int purpose) MUST_USE;
+    unsigned want, int purpose) MUST_USE;
 
 /*
  * Replaces our element in the live metadata, unless the domain has a job

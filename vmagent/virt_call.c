@@ -25,11 +25,15 @@ job_of(virDomainPtr dom)
 	int n = 0, type, operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
 	enum vm_job job;
 
-	if (virDomainGetJobStats(dom, &type, &params, &n, 0) < 0)
+	if (virDomainGetJobStats(dom, &type, &params, &n, 0) < 0) {
+		int code = virGetLastErrorCode();
+
 		/* Only the source of a migration has statistics. */
-		return virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID
+		return code == VIR_ERR_OPERATION_UNSUPPORTED ||
+			code == VIR_ERR_OPERATION_INVALID
 		    ? JOB_INCOMING
 		    : JOB_UNKNOWN;
+	}
 	virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation);
 	virTypedParamsFree(params, n);
 	if (type == VIR_DOMAIN_JOB_NONE)
@@ -43,12 +47,13 @@ job_of(virDomainPtr dom)
 	return job;
 }
 
-/* A query of the job waits for QEMU's monitor: only where it tells more. */
+/* The query waits for QEMU's monitor, and libvirtd logs it as an error at the
+ * target of a migration: only where it is needed. */
 static bool
 wants_job(const struct call *c)
 {
-	return c->life == LIFE_PAUSED_MIGRATION ||
-	    (c->life != LIFE_GONE && !c->want_xml);
+	return c->want & WANT_JOB ||
+	    (c->want & WANT_MIGRATION_JOB && c->life == LIFE_PAUSED_MIGRATION);
 }
 
 static void
@@ -63,9 +68,9 @@ call_look(struct call *c)
 			call_fail(c, ERR_IO);
 	} else {
 		c->life = virt_life(state, reason);
-		if (c->want_xml)
+		if (c->want & WANT_XML)
 			c->xml = virDomainGetXMLDesc(dom, 0);
-		if (wants_job(c))
+		if (c->life != LIFE_GONE && wants_job(c))
 			c->job = job_of(dom);
 	}
 	if (dom)

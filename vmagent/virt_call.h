@@ -47,7 +47,7 @@ struct call {
 	virConnectPtr conn;	 /* CONNECT: the new one, even with 'err' */
 	int ids[VIRT_CALLBACKS]; /* CONNECT, CLOSE: registrations, or -1 */
 	uint8_t uuid[16];
-	bool want_xml;
+	unsigned want; /* enum virt_want */
 	int purpose;
 	struct mono asked;
 	char *xml; /* LOOK: read; WRITE: to write; CONNECT: capabilities */

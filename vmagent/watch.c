@@ -43,7 +43,7 @@ watch_copying(void *arg, const uint8_t uuid[16], uint64_t wall_ms)
 	read_fresh(a, vm);
 	/* A managed save copies, too.  If this is refused, 'paused' will carry
 	 * the peers. */
-	(void)!virt_look(a->virt, uuid, true, false, LOOK_COPYING);
+	(void)!virt_look(a->virt, uuid, true, WANT_JOB, LOOK_COPYING);
 }
 
 void
@@ -82,7 +82,7 @@ on_poll(void *arg)
 		return;
 	if (!vm->polling)
 		vm->polling =
-		    !virt_look(a->virt, vm->uuid, true, false, LOOK_POLL);
+		    !virt_look(a->virt, vm->uuid, true, WANT_JOB, LOOK_POLL);
 }
 
 void

@@ -640,6 +640,10 @@ test_eids_change(void **state)
 	assert_int_equal(m->reason, CPM_PRESENT);
 	assert_int_equal(m->n_eids, 1);
 	expect_nothing();
+	/* Our own element is still written, and read back. */
+	for (int i = 0; i < WAIT_MS && !the_vm()->info->metadata.generation;
+	     i++)
+		turn();
 	assert_int_equal(
 	    the_vm()->info->metadata.generation, the_vm()->generation);
 }
