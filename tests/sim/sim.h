@@ -15,6 +15,7 @@
  * Each dc has two hypervisors, hyp1 to hyp6: 10.0.N.11 and 10.0.N.12.  Mobile
  * prefixes: 10.1.1.0/24 and 2001:db8:1::/64.  Packets pass through forward.c;
  * only the kernel is left out.  SIM_LOG=1 in the environment shows the log.
+ * A test runs the same way each time.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,7 +44,6 @@ struct sim {
 	struct sim_node {
 		struct sim *sim;
 		struct xtr x;
-		struct xtr_conf *conf;
 		struct dp dp;
 		bool up;
 		uint64_t delivered; /* packets to its segment */
@@ -68,8 +68,9 @@ struct sim {
 };
 
 struct sim_options {
-	unsigned iid;		  /* instance-ID of the mobile prefixes */
-	const char *extra;	  /* more lines of the section "mobility" */
+	uint64_t seed;	   /* of all chance, that of the nodes included */
+	unsigned iid;	   /* instance-ID of the mobile prefixes */
+	const char *extra; /* more lines of the section "mobility" */
 	const char *static_hosts; /* of the IPv4 prefix */
 	unsigned hosts_left_out;  /* bit n: hypervisor n is not configured */
 	unsigned sites_left_out;  /* bit n: nor is site n */

@@ -154,6 +154,7 @@ test_lossy_network(void **unused)
 		g = i % 2 ? move_to(s, DC2, DC1, g) : move_to(s, DC1, DC2, g);
 		sim_run(s, 60000);
 		s->loss_percent = s->dup_percent = 0;
+		sim_run(s, 61000);
 		agree_on(s, i % 2 ? DC1 : DC2);
 	}
 	sim_free(s);
