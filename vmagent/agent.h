@@ -34,6 +34,7 @@ enum {
 	PAUSED_LOOK_MS = 30000, /* docs/cpm.md 7.2 */
 	METADATA_PEERS_S = 30,	/* docs/cpm.md 7.3: at most every */
 	METADATA_RETRY_MS = 1000,
+	METADATA_BUSY_S = 10,
 	METADATA_SETTLE_MS = 200, /* an arrival's own job ends meanwhile */
 	EXPIRE_MS = 60000,
 	METADATA_TICK_MS = 250,

@@ -165,7 +165,7 @@ metadata_written(
 	char text[UUID_STR_MAX];
 
 	if (err == ERR_RATE)
-		a->counters.metadata_postponed++; /* it has a job */
+		a->counters.metadata_postponed++;
 	else if (err)
 		a->counters.metadata_failed++;
 	else
@@ -175,6 +175,9 @@ metadata_written(
 		    vm ? vm_str(vm, text) : uuid_str(uuid, text), why);
 	if (!vm)
 		return;
+	if (err == ERR_RATE) /* a job, perhaps a long one */
+		vm->write_at = mono_add_ms(
+		    loop_now(a->loop), METADATA_BUSY_S * INT64_C(1000));
 	if (!err && vm->written && vm->info)
 		vm->info->metadata = *vm->written;
 	vm->writing = false;
