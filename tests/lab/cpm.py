@@ -174,8 +174,12 @@ class Agent:
         return encode(self.secret, self.key_id, self.host_id, reason, generation, eids,
                       self.next_nonce(), **more)
 
-    def send(self, reason, generation, eids, timeout=5.0, **more):
-        """Until it is acked; an Ack that wants a higher nonce gets one."""
+    def send(self, reason, generation, eids, timeout=15.0, **more):
+        """Until it is acked; an Ack that wants a higher nonce gets one.
+
+        With a third of all messages lost, nine tries in 5 s fail once in 200
+        times, and a test of moves sends a dozen.
+        """
         end = time.monotonic() + timeout
         while True:
             ack = self.transmit(self.message(reason, generation, eids, **more),
