@@ -59,7 +59,7 @@ unit_src := $(wildcard tests/unit/*/test_*.c tests/golden/test_*.c tests/sim/tes
 unit_bin := $(patsubst %.c,$(BUILD)/%,$(unit_src))
 
 .PHONY: all help deps clean install check check-unit check-netns check-virt \
-	check-virt-full lint fuzz demo demo-down bench format
+	lint fuzz demo demo-down bench format
 .SECONDARY:
 
 all: $(bins) $(lab_tools)
