@@ -351,13 +351,16 @@ def test_crash_and_restart_of_an_xtr(s, victim, when):
 
 def test_map_server_away_during_a_move(s):
     s.site["ms"].kill()
-    s.move("hyp2")
-    # Nobody can ask: what comes late goes by the old site.
-    for p in PEERS:
-        s.wait_reaches(p, timeout=5)
-    s.site["ms"].start()
+    try:
+        s.move("hyp2")
+        # Nobody can ask: what comes late goes by the old site.
+        for p in PEERS:
+            s.wait_reaches(p, timeout=5)
+    finally:
+        s.site["ms"].start()
     streams = s.streams()       # an ITR asks when it has something to send
     s.agreed("xtr-b", "xtr-a", 30)
+    time.sleep(0.6)
     for w in streams.values():
         assert w.result()["tail_lost"] == 0
 
