@@ -4,8 +4,9 @@
  * the command in the daemon's table and writes its rows back.
  *
  * The daemons' ctl.c are the only callers: they know tables, this file knows
- * clients, ctl_socket.c the socket's file.  A client's next request is not read before its last reply is
- * written, so a client that does not read costs one reply and no more.
+ * clients, ctl_socket.c the socket's file.  A client's next request is not read
+ * before its last reply is written, so a client that does not read costs one
+ * reply and no more.
  */
 #include "ctl_server.h"
 

@@ -4,8 +4,9 @@
  *
  * Chained, with as many buckets as nodes: an entry costs its node and at most
  * three pointers.  Growing spreads over the following adds: rehashing a million
- * entries at once stops everything for 70 ms.  Keys come from packets, so the hash is SipHash-1-3 under a
- * random key per table: whoever does not know the key cannot aim at one bucket.
+ * entries at once stops everything for 70 ms.  Keys come from packets, so the
+ * hash is SipHash-1-3 under a random key per table: whoever does not know the
+ * key cannot aim at one bucket.
  * Faster seeded hashes (xxHash, Murmur, City) do not give that: inputs are known
  * for them that collide under every seed.  Thirty lines here also save a
  * dependency.  The hash stays in the node: growing does not touch the keys.

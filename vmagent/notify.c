@@ -3,9 +3,10 @@
  * notify.c - statement -> parts -> every xTR of the site -> again until acked.
  *
  * agent.c says; series.c encodes; notify_leg.c sends and repeats; notify_ack.c
- * reads what comes back.  What is outstanding is found by nonce and xTR.  State that must survive (what was said, the nonces) is agent.c's
- * business, behind the sending: a lost message costs a round trip, a lost
- * nonce would cost the xTRs' trust.
+ * reads what comes back.  What is outstanding is found by nonce and xTR.  State
+ * that must survive (what was said, the nonces) is agent.c's business, behind
+ * the sending: a lost message costs a round trip, a lost nonce would cost the
+ * xTRs' trust.
  */
 #include "notify.h"
 

@@ -7,8 +7,8 @@
  *
  * Key: the domain's UUID.  Owner: the table.  Bound: VMS_MAX; beyond it the VM
  * that has been gone the longest is forgotten, if all xTRs know that it is
- * gone, else the new one is refused (ERR_FULL).  Entries are removed by
- * vms_expire(), a day after the VM ended.  The state file has a row for each.
+ * gone, else the new one is refused (ERR_FULL).  resync.c removes an entry a
+ * day after the VM ended.  The state file has a row for each.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -58,9 +58,10 @@ void move_begin(struct xtr *, const struct eid *, uint64_t generation,
  * Notes a step of the newest move of 'eid' with the present wall clock; 'peer'
  * may be NULL.  Only what was accepted is noted.  Steps before a move is known
  * (arriving, departing, paused, and departed after one of them) wait for it
- * for five minutes, aborted ends that; at the site that was left they are late.  No move: nothing happens.  The same
- * step and peer again changes nothing but a count.  A move finished still
- * takes late steps, and goes on with an SMR: its ITR has not converged.
+ * for five minutes, aborted ends that; at the site that was left they are late.
+ * No move: nothing happens.  The same step and peer again changes nothing but a
+ * count.  A move finished still takes late steps, and goes on with an SMR: its
+ * ITR has not converged.
  */
 void move_note(
     struct xtr *, const struct eid *, enum move_step, const struct addr *peer);
