@@ -2,11 +2,11 @@
 /*
  * limit.c - token buckets per key in a bounded table.
  *
- * reply.c, smr.c and itr.c ask here before they answer a remote.  A bucket is
- * one number, the time at which it will be full again (the generic cell rate
- * algorithm): a take moves it on by an interval and is refused when that leads
- * too far ahead of now.  A time that has passed is a full bucket, and a free
- * slot.  The key itself is not kept: 64 bits of SipHash under a random seed
+ * Who sends because a remote did asks here before: reply.c, smr_send.c,
+ * smr_limit.c, forward.c and mobility_act.c.  A bucket is one number, the time
+ * at which it will be full again (the generic cell rate algorithm): a take moves
+ * it on by an interval and is refused when that leads too far ahead of now.  A
+ * time that has passed is a full bucket, and a free slot.  The key itself is not kept: 64 bits of SipHash under a random seed
  * stand for it.  Sets of eight slots, two cache lines, twice as many as 'max',
  * so that a set hardly fills up before the table does.
  */
