@@ -22,7 +22,7 @@ enum { WAYS = 8 };
 
 struct slot {
 	uint64_t tag; /* hash of the key; means nothing once 'full_us' passed */
-	int64_t full_us; /* when the bucket is full again */
+	int64_t full_us; /* when the bucket is full again; 0 = never used */
 };
 
 struct limits {
@@ -47,8 +47,6 @@ limits_new(size_t max, unsigned burst, unsigned interval_ms)
 	l->interval_us = (int64_t)interval_ms * 1000;
 	l->depth_us = l->interval_us * (burst - 1);
 	auth_random(l->seed, sizeof(l->seed));
-	for (size_t i = 0; i < n_sets * WAYS; i++)
-		l->slots[i].full_us = INT64_MIN;
 	return l;
 }
 
