@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_random.c - moves, aborts and crashes at random between three sites, over
+ * a network that loses, doubles and re-orders; at the end all must agree.
+ *
+ * SEEDS=n runs the seeds 1 to n, SEED=n that one alone (with SIM_LOG=1 to see
+ * what happened).  Each has AGENT_VMS VMs, which move at the same time.
+ */
+#include "agents.h"
+
+#include <stdio.h>
+
+enum {
+	CHAOS_MS = 90000,   /* as long as things happen */
+	SETTLE_MS = 330000, /* resync, Notify and registration: all over */
+	SEEDS_DEFAULT = 50,
+};
+
+enum phase { OFF, RUNS, PREPARED, COPYING, ROLLING_BACK, SWITCHED, ARRIVED };
+
+struct world {
+	struct sim *s;
+	struct agents a;
+	uint64_t seed;
+	bool closing;
+	struct loop_timer *chaos, *traffic;
+	struct story { /* of one VM */
+		struct world *w;
+		struct vm *vm;
+		enum phase phase;
+		int target;
+		struct loop_timer *timer;
+		uint64_t delivered[SIM_NODES];
+	} stories[AGENT_VMS];
+};
+
+static unsigned
+roll(struct world *w, unsigned n)
+{
+	return (unsigned)(sim_random(w->s) >> 16) % n;
+}
+
+static int64_t
+pause_ms(struct world *w)
+{
+	static const int choices[] = { 1, 3, 20, 60, 200, 400, 1500, 6000 };
+
+	return choices[roll(w, 8)];
+}
+
+static void
+boot(struct story *y)
+{
+	const unsigned host = roll(y->w, SIM_HOSTS);
+	struct stay *t = &y->vm->stays[host];
+
+	if (t->frozen)
+		return;
+	y->vm->at = (int)host;
+	y->vm->meta_generation = 0;
+	y->vm->meta_owner = -1;
+	t->reclaims = 0;
+	stay_claim(t, CPM_PRESENT);
+	y->phase = RUNS;
+}
+
+static void
+called_off(struct story *y)
+{
+	struct stay *b = &y->vm->stays[y->target];
+
+	y->vm->incoming[y->target] = false;
+	if (b->state != ARRIVING)
+		return;
+	b->state = GONE;
+	if (!b->frozen)
+		stay_say(b, CPM_ABORTED, 0);
+}
+
+static void
+goes_on_here(struct story *y)
+{
+	struct stay *a = &y->vm->stays[y->vm->at];
+
+	if (a->state != DEPARTING && a->state != PAUSED)
+		return;
+	a->state = HERE;
+	stay_say(a, CPM_ABORTED, a->own);
+}
+
+/* The VM runs; what next? */
+static void
+begin_something(struct story *y)
+{
+	struct world *w = y->w;
+	struct stay *a = &y->vm->stays[y->vm->at], *b;
+	const unsigned what = roll(w, 100);
+
+	if (what < 8) { /* it ends */
+		y->vm->at = -1;
+		y->phase = OFF;
+		a->state = GONE;
+		stay_say(a, CPM_ABSENT, a->own);
+	} else if (what < 12) { /* its host dies, nobody says so */
+		y->vm->at = -1;
+		y->phase = OFF;
+		a->frozen = true;
+	} else if (what < 16) { /* the agent is restarted */
+		a->claim_nonce = a->high = 0;
+		a->reclaims = 0;
+		if (a->said[OWNERSHIP].open)
+			return;
+		if (y->vm->meta_owner == (int)a->host &&
+		    y->vm->meta_generation == a->own)
+			stay_say(a, CPM_PRESENT, a->own);
+		else
+			stay_claim(a, CPM_PRESENT);
+	} else {
+		do
+			y->target = (int)roll(w, SIM_HOSTS);
+		while (y->target == y->vm->at);
+		b = &y->vm->stays[y->target];
+		if (b->frozen)
+			return;
+		y->vm->incoming[y->target] = true;
+		if (what < 90) { /* else the event is lost */
+			b->state = ARRIVING;
+			stay_say(b, CPM_ARRIVING, y->vm->meta_generation);
+		}
+		y->phase = PREPARED;
+	}
+}
+
+static void
+switched(struct story *y)
+{
+	struct world *w = y->w;
+	struct stay *a = &y->vm->stays[y->vm->at];
+	struct stay *b = &y->vm->stays[y->target];
+	const bool departed_first = roll(w, 10) == 0;
+
+	if (roll(w, 100) < 15) {
+		goes_on_here(y);
+		called_off(y);
+		y->phase = RUNS;
+		return;
+	}
+	y->vm->at = y->target;
+	y->vm->incoming[y->target] = false;
+	y->phase = RUNS;
+	if (departed_first) {
+		a->state = GONE;
+		stay_say(a, CPM_DEPARTED, a->own);
+	}
+	b->reclaims = 0;
+	stay_claim(b, CPM_ARRIVED);
+	if (!departed_first) {
+		y->target = (int)a->host; /* which has to be left yet */
+		y->phase = ARRIVED;
+	}
+}
+
+static void
+left(struct story *y)
+{
+	struct world *w = y->w;
+	struct stay *a = &y->vm->stays[y->target];
+	struct stay *b = &y->vm->stays[y->vm->at];
+
+	y->phase = RUNS;
+	if (roll(w, 100) < 6) { /* the target failed after all */
+		y->vm->at = (int)a->host;
+		a->state = HERE;
+		stay_say(a, CPM_ABORTED, a->own);
+		b->state = GONE;
+		stay_say(b, CPM_ABSENT, b->own);
+	} else if (roll(w, 100) < 85) {
+		a->state = GONE;
+		stay_say(a, CPM_DEPARTED, a->own);
+	} /* else libvirt did not say so: the next listing does */
+}
+
+static void
+story_due(void *arg)
+{
+	struct story *y = arg;
+	struct world *w = y->w;
+	struct stay *a = y->vm->at < 0 ? NULL : &y->vm->stays[y->vm->at];
+
+	switch (y->phase) {
+	case OFF:
+		if (!w->closing || roll(w, 4))
+			boot(y);
+		else
+			return;
+		break;
+	case RUNS:
+		if (w->closing)
+			return;
+		begin_something(y);
+		break;
+	case PREPARED:
+		if (a->state == HERE) {
+			a->state = DEPARTING;
+			stay_say(a, CPM_DEPARTING, a->own);
+		}
+		y->phase = COPYING;
+		break;
+	case COPYING:
+		if (roll(w, 100) < 20) {
+			called_off(y);
+			y->phase = ROLLING_BACK; /* found by polling */
+			loop_timer_set(y->timer, 2500);
+			return;
+		}
+		a->state = PAUSED;
+		stay_say(a, CPM_PAUSED, a->own);
+		y->phase = SWITCHED;
+		break;
+	case ROLLING_BACK:
+		goes_on_here(y);
+		y->phase = RUNS;
+		break;
+	case SWITCHED:
+		switched(y);
+		break;
+	case ARRIVED:
+		left(y);
+		break;
+	}
+	loop_timer_set(y->timer, pause_ms(w));
+}
+
+static void
+chaos_due(void *arg)
+{
+	struct world *w = arg;
+	const enum sim_name n = (enum sim_name)roll(w, SIM_NODES);
+	struct sim_node *node = &w->s->nodes[n];
+
+	loop_timer_set(w->chaos, 500 + roll(w, 15000));
+	if (roll(w, 10) == 0) /* the clock is set */
+		w->s->clock.fake_wall_us +=
+		    ((int64_t)roll(w, 6001) - 3000) * 1000;
+	if (!node->up) {
+		sim_start(w->s, n);
+	} else if (!w->closing) {
+		sim_kill(w->s, n);
+		if (n < SIM_SITES && roll(w, 10) == 0)
+			sim_lose_store(w->s, n);
+		if (roll(w, 2)) /* at once, or a while later */
+			sim_start(w->s, n);
+	}
+}
+
+static void
+traffic_due(void *arg)
+{
+	struct world *w = arg;
+
+	loop_timer_set(w->traffic, 500);
+	for (unsigned i = 0; i < AGENT_VMS; i++) {
+		char to[ADDR_STR_MAX];
+
+		addr_str(&w->a.vms[i].eids[0].addr, to);
+		sim_packet(w->s, CLIENT, "10.3.0.10", to);
+	}
+}
+
+static void
+on_packet(void *arg, enum sim_name n, const struct addr *to)
+{
+	struct world *w = arg;
+
+	for (unsigned i = 0; i < AGENT_VMS; i++)
+		if (addr_equal(&w->a.vms[i].eids[0].addr, to))
+			w->stories[i].delivered[n]++;
+}
+
+static void
+world_open(struct world *w, uint64_t seed)
+{
+	struct sim *s = sim_new_with(
+	    &(struct sim_options){ .seed = seed * UINT64_C(0x9e3779b97f4a7c15),
+		/* The mark of a host that has died must end, too. */
+		.extra = "  arriving-time: 2m\n" });
+
+	*w = (struct world){ .s = s, .seed = seed };
+	agents_init(&w->a, s);
+	s->on_packet = on_packet;
+	s->packet_arg = w;
+	s->delay_us = 1000 + roll(w, 40000);
+	s->jitter_us = roll(w, 3) ? 1 + roll(w, 300000) : 0;
+	s->loss_percent = roll(w, 3) ? roll(w, 30) : 0;
+	s->dup_percent = roll(w, 3) ? roll(w, 30) : 0;
+	for (unsigned i = 0; i < AGENT_VMS; i++) {
+		struct story *y = &w->stories[i];
+
+		y->w = w;
+		y->vm = &w->a.vms[i];
+		y->timer = loop_timer_new(s->loop, story_due, y);
+		loop_timer_set(y->timer, 1 + roll(w, 1000));
+	}
+	w->chaos = loop_timer_new(s->loop, chaos_due, w);
+	if (roll(w, 2))
+		loop_timer_set(w->chaos, 5000);
+	w->traffic = loop_timer_new(s->loop, traffic_due, w);
+	loop_timer_set(w->traffic, 500);
+}
+
+static void
+world_close(struct world *w)
+{
+	for (unsigned i = 0; i < AGENT_VMS; i++)
+		loop_timer_free(w->stories[i].timer);
+	loop_timer_free(w->chaos);
+	loop_timer_free(w->traffic);
+	agents_fini(&w->a);
+	w->s->on_packet = NULL;
+	w->s->acked = NULL;
+	sim_free(w->s);
+}
+
+/* Everything ends well from now on. */
+static void
+settle_down(struct world *w)
+{
+	struct sim *s = w->s;
+
+	w->closing = true;
+	loop_timer_cancel(w->chaos);
+	sim_run(s, 30000); /* migrations end */
+	s->loss_percent = s->dup_percent = 0;
+	s->jitter_us = 0;
+	for (unsigned i = 0; i < SIM_NODES; i++)
+		if (!s->nodes[i].up)
+			sim_start(s, i);
+	/* The hosts that died are back. */
+	for (unsigned i = 0; i < AGENT_VMS; i++)
+		for (unsigned h = 0; h < SIM_HOSTS; h++) {
+			struct stay *t = &w->a.vms[i].stays[h];
+
+			t->reclaims = 0;
+			if (!t->frozen)
+				continue;
+			t->frozen = false;
+			t->said[OWNERSHIP].open = t->said[MARK].open = false;
+			stay_resync(t);
+		}
+	sim_run(s, SETTLE_MS);
+}
+
+static void
+complain(const struct world *w, const struct vm *vm, const struct eid *eid,
+    const char *what, const char *is, const char *should)
+{
+	char text[EID_STR_MAX];
+
+	for (unsigned n = 0; n < SIM_SITES; n++) {
+		const struct eid_entry *e =
+		    eids_find(w->s->nodes[n].x.eids, eid);
+
+		print_message("  dc%u: %s, owner %02x, generation %llu\n",
+		    n + 1, e ? eid_state_str(e->state) : "none",
+		    e ? e->owner[0] - 0xa0u : 0,
+		    e ? (unsigned long long)e->generation : 0);
+	}
+	for (unsigned h = 0; h < SIM_HOSTS; h++)
+		print_message("  host %u: state %d, own %llu, reclaims %u%s\n",
+		    h, vm->stays[h].state, (unsigned long long)vm->stays[h].own,
+		    vm->stays[h].reclaims,
+		    vm->at == (int)h ? ", it is here" : "");
+	fail_msg("SEED=%llu: %s, VM at host %d: %s is '%s', should be '%s'",
+	    (unsigned long long)w->seed, eid_str(eid, text), vm->at, what, is,
+	    should);
+}
+
+static bool
+is_at(const struct vm *vm, enum sim_name n)
+{
+	return vm->at >= 0 && (enum sim_name)(vm->at % SIM_SITES) == n;
+}
+
+/*
+ * A packet for an away EID comes to where the VM is: by the entry of the site
+ * that it meets, or by that of the next (a Map-Notify may aim at the last but
+ * one).
+ */
+static bool
+leads_home(struct world *w, const struct vm *vm, const struct eid *eid,
+    enum sim_name n)
+{
+	for (unsigned hops = 0; hops < SIM_SITES; hops++) {
+		const struct eid_entry *e =
+		    eids_find(sim_xtr(w->s, n)->eids, eid);
+		unsigned next = 0;
+
+		if (is_at(vm, n))
+			return true;
+		if (!e || e->state != EID_AWAY || !e->n_away)
+			return false;
+		for (; next < SIM_SITES; next++) {
+			const struct addr a = sim_addr(sim_rloc(next));
+
+			if (addr_equal(&a, &e->away[0]))
+				break;
+		}
+		n = (enum sim_name)next;
+		if (n >= CLIENT)
+			return false;
+	}
+	return false;
+}
+
+static void
+check_site(struct world *w, const struct vm *vm, const struct eid *eid,
+    enum sim_name n)
+{
+	const struct eid_entry *e = eids_find(sim_xtr(w->s, n)->eids, eid);
+	const bool here = is_at(vm, n);
+	uint8_t owner[16];
+
+	if (here) {
+		sim_host_id((unsigned)vm->at, owner);
+		if (!e || e->state != EID_LOCAL)
+			complain(w, vm, eid, sim_rloc(n),
+			    e ? eid_state_str(e->state) : "none", "local");
+		if (memcmp(e->owner, owner, 16) != 0)
+			complain(w, vm, eid, "owner", "another", "the host");
+		if (e->contested || e->verifying)
+			complain(w, vm, eid, "owner", "disputed", "clear");
+		return;
+	}
+	if (e && (eid_is_ours(e) || e->state == EID_ARRIVING))
+		complain(w, vm, eid, sim_rloc(n), eid_state_str(e->state),
+		    "away or absent");
+	if (e && e->state == EID_AWAY && !leads_home(w, vm, eid, n))
+		complain(w, vm, eid, "away entry", "another site", "the site");
+}
+
+static void
+check_eid(struct world *w, const struct vm *vm, const struct eid *eid)
+{
+	const char *rloc =
+	    vm->at < 0 ? "" : sim_rloc((enum sim_name)(vm->at % SIM_SITES));
+	char text[EID_STR_MAX];
+
+	eid_str(eid, text);
+	for (unsigned n = 0; n < SIM_SITES; n++)
+		check_site(w, vm, eid, n);
+	if (strcmp(sim_registered(w->s, text), rloc) != 0)
+		complain(w, vm, eid, "registration", sim_registered(w->s, text),
+		    rloc);
+	/* Of one that has ended a mapping may be left: nobody is there. */
+	if (vm->at >= 0 && eid == &vm->eids[0] &&
+	    strcmp(sim_cached(w->s, text), rloc) != 0)
+		complain(w, vm, eid, "the client's cache",
+		    sim_cached(w->s, text), rloc);
+}
+
+static void
+check(struct world *w)
+{
+	for (unsigned i = 0; i < AGENT_VMS; i++)
+		for (unsigned n = 0; n < SIM_NODES; n++)
+			w->stories[i].delivered[n] = 0;
+	sim_run(w->s, 5000);
+	for (unsigned i = 0; i < AGENT_VMS; i++) {
+		struct vm *vm = &w->a.vms[i];
+
+		for (unsigned j = 0; j < vm->n_eids; j++)
+			check_eid(w, vm, &vm->eids[j]);
+		for (unsigned n = 0; n < SIM_SITES; n++) {
+			const bool here = is_at(vm, n);
+
+			if ((w->stories[i].delivered[n] > 8) != here)
+				complain(w, vm, &vm->eids[0], sim_rloc(n),
+				    "packets", here ? "some" : "none");
+		}
+	}
+}
+
+static uint64_t running; /* the seed, for whoever fails */
+
+static int
+say_which(void **unused)
+{
+	(void)unused;
+	if (running)
+		print_message(
+		    "failed: SEED=%llu\n", (unsigned long long)running);
+	return 0;
+}
+
+static void
+run(uint64_t seed)
+{
+	struct world w;
+
+	running = seed;
+	world_open(&w, seed);
+	sim_run(w.s, CHAOS_MS);
+	settle_down(&w);
+	check(&w);
+	world_close(&w);
+	running = 0;
+}
+
+static void
+test_random(void **unused)
+{
+	const char *one = getenv("SEED"), *all = getenv("SEEDS");
+	const uint64_t n = all ? strtoull(all, NULL, 10) : SEEDS_DEFAULT;
+
+	(void)unused;
+	if (one) {
+		run(strtoull(one, NULL, 10));
+		return;
+	}
+	for (uint64_t seed = 1; seed <= n; seed++)
+		run(seed);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_random, say_which),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
