@@ -107,6 +107,10 @@ parse_options(int argc, char **argv)
 			exit(EXIT_USAGE);
 		}
 	}
+	if (o.verbose && !o.check) {
+		fputs("xtrd: -v goes with -n\n", stderr);
+		exit(EXIT_USAGE);
+	}
 	if (optind < argc) {
 		fprintf(
 		    stderr, "xtrd: unexpected argument '%s'\n", argv[optind]);
@@ -151,7 +155,8 @@ start(struct xtr *x)
 static void
 stop(struct xtr *x)
 {
-	input_turn_end(x);
+	if (x->output) /* the store could be opened */
+		input_turn_end(x);
 	input_stop(x);
 	if (x->segments)
 		segments_stop(x);
@@ -202,7 +207,8 @@ run(struct daemon *d)
 		if (x->route)
 			d->watch = netlink_watch_start(x, xtr_reinstall);
 		if (d->ctl && (d->watch || !x->route)) {
-			log_info("main", "xtrd " VERSION " runs as %s",
+			log_info("main", "xtrd " VERSION " runs%s%s",
+			    x->conf->site.name[0] ? " as " : "",
 			    x->conf->site.name);
 			service_notify("READY=1");
 			loop_run(x->loop);
@@ -240,6 +246,7 @@ main(int argc, char **argv)
 		xtr_conf_free(conf);
 		return code;
 	}
+	service_protect();
 	clock_system(&clock);
 	d.x.conf = conf;
 	d.x.clock = &clock;
