@@ -8,6 +8,7 @@
  */
 #include "conf.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ enum {
 	DAY = 86400,
 	IF_NAME_MAX = 15,      /* IFNAMSIZ - 1 */
 	SOCKET_PATH_MAX = 107, /* of sun_path */
-	LISTEN_MAX = 16,       /* sockets: two per address */
+	LISTEN_MAX = 8,	       /* sockets, as many as input.c has */
 	RLOCS_MAX = LISP_LOCATORS_MAX,
 };
 
@@ -375,4 +376,20 @@ conf_mobile_find(const struct xtr_conf *c, const struct eid *eid)
 			best = p;
 	}
 	return best;
+}
+
+bool
+conf_mobile_is_vm(const struct conf_mobile_prefix *p, const struct eid *eid)
+{
+	const unsigned bits = p->prefix.bits;
+	uint32_t host, mask;
+
+	if (!eid_is_host(eid) || addr_equal(&eid->addr, &p->gateway))
+		return false;
+	if (eid->addr.afi != AFI_IPV4 || bits > 30)
+		return true;
+	memcpy(&host, eid->addr.bytes, sizeof(host));
+	mask = UINT32_MAX >> bits;
+	host = ntohl(host) & mask;
+	return host != 0 && host != mask;
 }

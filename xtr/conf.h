@@ -245,6 +245,13 @@ void xtr_conf_print(FILE *, const struct xtr_conf *);
  */
 void xtr_id_derive(const struct addr *rloc, uint8_t out[16]);
 
+/*
+ * True if a VM can have this host address of 'p': not the gateway's, not the
+ * network's or its broadcast address.
+ */
+bool
+conf_mobile_is_vm(const struct conf_mobile_prefix *p, const struct eid *eid);
+
 /* Longest mobile prefix that covers 'eid', or NULL. */
 const struct conf_mobile_prefix *
 conf_mobile_find(const struct xtr_conf *, const struct eid *eid);

@@ -39,6 +39,7 @@
 	X(smr_delayed, "smr.delayed") \
 	X(smr_forgotten, "smr.forgotten") \
 	X(cpm_ack_sent, "cpm-ack.sent") \
+	X(ack_unmatched, "cpm-ack.unmatched") \
 	X(cpm_duplicate, "cpm.duplicate") \
 	X(cpm_tie, "cpm.tie") \
 	X(cpm_alarm, "cpm.alarm") \

@@ -179,7 +179,7 @@ entry_for(struct xtr *x, const struct cpm_in *in, const struct eid *eid,
 	const struct conf_mobile_prefix *p = conf_mobile_find(x->conf, eid);
 	enum err err;
 
-	if (!p || !eid_is_host(eid) || !sender_may(in->sender, eid))
+	if (!p || !conf_mobile_is_vm(p, eid) || !sender_may(in->sender, eid))
 		return refuse(x, in, eid, ERR_POLICY, CPM_ACK_POLICY);
 	if (in->duplicate && !eids_find(x->eids, eid))
 		return CPM_ACK_NOTHING; /* forgotten since */
@@ -380,8 +380,8 @@ mobility_move_here(struct xtr *x, const struct eid *eid, const char **error)
 	struct eid_entry *e;
 	enum err err;
 
-	if (!p || !eid_is_host(eid)) {
-		*error = "not a host address in a mobile prefix of this xTR";
+	if (!p || !conf_mobile_is_vm(p, eid)) {
+		*error = "not an address that a VM of this xTR can have";
 		return ERR_POLICY;
 	}
 	err = mobility_entry(x, eid, p, &e);

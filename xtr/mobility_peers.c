@@ -135,9 +135,12 @@ mobility_add_peers(struct xtr *x, const struct eid *eid)
 	for (unsigned i = 0; m && i < m->n_peers; i++) {
 		const struct eid peer =
 		    eid_host(m->peers[i].iid, &m->peers[i].addr);
+		const struct conf_mobile_prefix *p =
+		    conf_mobile_find(x->conf, &peer);
 		const struct map_cache_entry *c;
 
-		if (eids_own(x, &peer))
+		/* The gateway is a peer of every VM, and nobody's EID. */
+		if (eids_own(x, &peer) || (p && !conf_mobile_is_vm(p, &peer)))
 			continue;
 		c = map_cache_match(x->map_cache, &peer);
 		if (!c) {

@@ -376,8 +376,11 @@ notify_on_ack(
 		return err;
 	o = table_entry(
 	    table_find(&x->notify->outs, &a.nonce), struct out, by_nonce);
-	if (!o || memcmp(o->stream.to, from->id, 16) != 0)
-		return ERR_NONCE;
+	/* A second Ack of what was sent twice is no news. */
+	if (!o || memcmp(o->stream.to, from->id, 16) != 0) {
+		x->counters.ack_unmatched++;
+		return ERR_OK;
+	}
 	if (cpm_is_future(x, a.highest_generation) ||
 	    cpm_is_future(x, a.highest_nonce))
 		return ERR_FUTURE;

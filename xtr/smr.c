@@ -234,8 +234,12 @@ run_group(struct group *g)
 		    ? next
 		    : mono_add_ms(now, PEERS_WAIT_MS);
 	else if (g->n_done == g->n) {
-		finish(g);
-		return;
+		/* What the old site hands over may still come. */
+		if (g->drained || !mono_before(now, g->drained_by)) {
+			finish(g);
+			return;
+		}
+		next = g->drained_by;
 	}
 	loop_timer_at(g->timer, next);
 }

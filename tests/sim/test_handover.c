@@ -258,6 +258,10 @@ test_refusals(void **unused)
 	c = base, c.eid = "10.3.0.10";
 	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_POLICY);
 	assert_int_equal(refused(s, ERR_POLICY), 2);
+	/* The network's own address. */
+	c = base, c.eid = "10.1.1.0";
+	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_POLICY);
+	assert_int_equal(refused(s, ERR_POLICY), 3);
 
 	c = base, c.vm = 1;
 	assert_int_equal(sim_status(s, sim_cpm(s, &c)), CPM_ACK_POLICY);

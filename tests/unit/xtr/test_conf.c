@@ -182,6 +182,39 @@ defaults(void **state)
 	xtr_conf_free(NULL);
 }
 
+static void
+addresses_of_vms(void **state)
+{
+	static const struct {
+		const char *eid;
+		bool vm;
+	} cases[] = {
+		{ "10.1.1.10", true },
+		{ "10.1.1.254", true },
+		{ "10.1.1.1", false }, /* the gateway */
+		{ "10.1.1.0", false },
+		{ "10.1.1.255", false },
+		{ "10.1.1.0/25", false },
+	};
+	struct conf_mobile_prefix p = { 0 };
+	struct eid eid;
+
+	(void)state;
+	assert_int_equal(eid_parse("10.1.1.0/24", &p.prefix), ERR_OK);
+	assert_int_equal(addr_parse("10.1.1.1", &p.gateway), ERR_OK);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(eid_parse(cases[i].eid, &eid), ERR_OK);
+		assert_int_equal(conf_mobile_is_vm(&p, &eid), cases[i].vm);
+	}
+	/* A /31 has neither; IPv6 has no broadcast. */
+	assert_int_equal(eid_parse("10.1.1.2/31", &p.prefix), ERR_OK);
+	assert_int_equal(eid_parse("10.1.1.3", &eid), ERR_OK);
+	assert_true(conf_mobile_is_vm(&p, &eid));
+	assert_int_equal(eid_parse("fd00::/64", &p.prefix), ERR_OK);
+	assert_int_equal(eid_parse("fd00::ffff:ffff:ffff:ffff", &eid), ERR_OK);
+	assert_true(conf_mobile_is_vm(&p, &eid));
+}
+
 int
 main(void)
 {
@@ -191,6 +224,7 @@ main(void)
 		cmocka_unit_test(mobile_find),
 		cmocka_unit_test(derived_ids),
 		cmocka_unit_test(defaults),
+		cmocka_unit_test(addresses_of_vms),
 	};
 
 	return cases_main("xtr/conf", "tests/conf/xtrd/*.yaml",
