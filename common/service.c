@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service.c - one datagram to the service manager.
+ * service.c - one datagram to the service manager, no core dumps.
  *
- * By hand: the protocol is stable and public, and libsystemd would be a library
+ * The datagram by hand: the protocol is stable and public, and libsystemd would be a library
  * more for it.
  */
 #include "common/service.h"
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -34,4 +35,11 @@ service_notify(const char *state)
 	(void)!sendto(fd, state, strlen(state), 0, (const struct sockaddr *)&a,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
+}
+
+void
+service_protect(void)
+{
+	/* RLIMIT_CORE does not hold for core dumps that go into a pipe. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

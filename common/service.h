@@ -2,7 +2,10 @@
 #ifndef COMMON_SERVICE_H
 #define COMMON_SERVICE_H
 
-/* service.h - what a daemon tells the service manager that started it. */
+/*
+ * service.h - what a daemon tells the system it runs on: its service manager,
+ * and that its memory holds secrets.
+ */
 
 /*
  * Sends 'state' ("READY=1", "RELOADING=1", "STOPPING=1") by the protocol of
@@ -11,5 +14,11 @@
  * returned.
  */
 void service_notify(const char *state);
+
+/*
+ * No core dump of this process and no look into it by others of its user: its
+ * memory holds keys.
+ */
+void service_protect(void);
 
 #endif

@@ -177,6 +177,7 @@ main(int argc, char **argv)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	clock_system(&clock);
+	service_protect();
 	loop = loop_new(&clock);
 	if (!loop) {
 		log_error("agent", "%s", err_str(ERR_NOMEM));
