@@ -29,7 +29,10 @@ def xtrd(path):
 
 def fails(path, *words):
     p = xtrd(path)
-    text = p.communicate(timeout=30)[1]
+    try:
+        text = p.communicate(timeout=30)[1]
+    finally:
+        p.kill()
     assert p.returncode == 3, text
     for w in words:
         assert w in text
