@@ -389,8 +389,8 @@ mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
 	case ACT_CONTEST:
 		contest(x, e);
 		break;
-	case ACT_REGISTER:
-		register_schedule(x, &e->eid);
+	case ACT_REGISTER: /* after a restart one of many: packed */
+		register_schedule_later(x, &e->eid);
 		break;
 	case ACT_ALARM:
 		mobility_alarm(x, &e->eid,

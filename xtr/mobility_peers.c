@@ -64,10 +64,13 @@ mobility_keep_peers(struct xtr *x, struct eid_entry *e, const struct cpm *c)
 {
 	struct mobile *m = mobile_of(e);
 	struct records_peers peers = c->peers;
-	uint16_t slots[PEER_SLOTS] = { 0 };
+	uint16_t slots[PEER_SLOTS];
 	bool after_itr = false;
 	struct cpm_peer p;
 
+	if (!peers.left)
+		return;
+	memset(slots, 0, sizeof(slots));
 	for (unsigned i = 0; i < m->n_peers; i++)
 		*peer_slot(m, slots, &m->peers[i]) = (uint16_t)(i + 1);
 	while (cpm_peer_next(&peers, &p)) {

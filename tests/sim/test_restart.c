@@ -5,6 +5,8 @@
  */
 #include "steps.h"
 
+#include "common/lisp.h"
+
 enum { STEPS = 8 };
 
 /* One step of a move from dc1 to dc2, which began under 'g'. */
@@ -115,6 +117,40 @@ test_remaining_times(void **unused)
 	sim_free(s);
 }
 
+/* All that was here registers again, in few messages. */
+static void
+test_many_register(void **unused)
+{
+	struct sim *s = sim_new();
+	struct eid eids[CPM_EIDS_MAX];
+	uint64_t before;
+
+	(void)unused;
+	for (unsigned i = 0; i < 100; i += CPM_EIDS_MAX) {
+		for (unsigned j = 0; j < CPM_EIDS_MAX; j++) {
+			eids[j] = sim_eid(VM);
+			eids[j].addr.bytes[3] = (uint8_t)(10 + i + j);
+		}
+		sim_cpm(s,
+		    &(struct sim_cpm){ .site = DC1,
+			.reason = CPM_PRESENT,
+			.generation = generation(s),
+			.eids = eids,
+			.n_eids = CPM_EIDS_MAX });
+	}
+	sim_run(s, 120000);
+	sim_kill(s, DC1);
+	sim_run(s, 170000);
+	before = s->sent[LISP_MAP_REGISTER];
+	sim_start(s, DC1);
+	sim_run(s, 2000);
+	assert_true(s->sent[LISP_MAP_REGISTER] - before < 25);
+	sim_run(s, 30000);
+	assert_string_equal(sim_registered(s, "10.1.1.10"), A);
+	assert_string_equal(sim_registered(s, "10.1.1.110"), A);
+	sim_free(s);
+}
+
 /* The store is lost: the agent's next resync brings it back. */
 static void
 test_store_lost(void **unused)
@@ -151,6 +187,7 @@ main(void)
 		cmocka_unit_test(test_killed_at_every_step),
 		cmocka_unit_test(test_site_not_told),
 		cmocka_unit_test(test_remaining_times),
+		cmocka_unit_test(test_many_register),
 		cmocka_unit_test(test_store_lost),
 	};
 
