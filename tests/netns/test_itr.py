@@ -25,6 +25,7 @@ C4, D6, B4, B6 = "203.0.113.1", "2001:db8:d::1", "198.51.100.1", "2001:db8:b::1"
 DATA_PORT, HEADER = 4341, 8
 UDP_NO_CHECK6_RX = 102
 SEND_MAP_REQUEST, DROP = 2, 3
+APART_S = 0.8       # of a second: a busy machine lets us read the first one late
 
 
 # --- what control.py does not need ------------------------------------------
@@ -230,8 +231,8 @@ def test_fail_over_between_resolvers(w):
     two = w.second.request()
     three = w.first.request()
     assert one and two and three
-    assert 0.95 < two.at - one.at < 3, "once a second and no more"
-    assert 0.95 < three.at - two.at < 3
+    assert APART_S < two.at - one.at < 3, "once a second and no more"
+    assert APART_S < three.at - two.at < 3
     assert len({one.nonce, two.nonce, three.nonce}) == 3
     # An answer to an earlier sending counts; and ms is first again, as it said it.
     w.first.answer(one, record("10.7.3.5/32", [B4], ttl=10))
@@ -296,14 +297,14 @@ def test_smr_is_obeyed(w):
         etr.send(smr("10.7.5.5", "10.3.0.10/32", B4), C4)
         again = w.first.request()
         assert again.smr_invoked
-        assert 0.95 < again.at - request.at < 3
+        assert APART_S < again.at - request.at < 3
         # ... and one while that question is open, after its answer.
         etr.send(smr("10.7.5.5", "10.3.0.10/32", B4), C4)
         assert w.first.request(0.3) is None
         w.first.answer(again, record("10.7.5.5/32", [B4], ttl=10))
         once_more = w.first.request()
         assert once_more.smr_invoked
-        assert 0.95 < once_more.at - again.at < 3
+        assert APART_S < once_more.at - again.at < 3
         w.first.answer(once_more, record("10.7.5.5/32", [B4], ttl=10))
         assert w.first.request(1.5) is None
 
@@ -349,7 +350,7 @@ def test_send_map_request(w):
     # The EID appears a moment later: the next packet finds it.
     w.send("peer-c", "10.7.8.8", b"2")
     two = w.first.request()
-    assert 0.95 < two.at - one.at < 3
+    assert APART_S < two.at - one.at < 3
     w.first.answer(two, record("10.7.8.8/32", [B4], ttl=10))
     assert w.etr.packets(1) == [b"2"]
 
