@@ -24,7 +24,7 @@ endif
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual \
 	-Wmissing-prototypes -Wmissing-declarations -Wstrict-prototypes \
 	-Wsign-compare -Wwrite-strings -Wvla -Wundef
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(filter 1,$(SAN)),-O1 -g1,-O2 -g)
 override CFLAGS += -std=gnu11 -fno-strict-aliasing -fstack-protector-strong \
 	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I. -I$(BUILD)/obj $(WARN) $(PKG_CFLAGS)
 ifeq ($(SAN),1)
