@@ -136,6 +136,9 @@ class Xtr(Daemon):
     def __init__(self, node, conf):
         super().__init__(node, node.lab.run_dir / node.name, conf)
 
+    def _spawn(self, argv):
+        return self.node.start(self.program, [*net.own_machine(), *argv])
+
     # The facts the tests and the demonstration ask for
 
     def eid(self, eid):

@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import shutil
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -112,7 +113,9 @@ def move_once(trial, lab, site, vm, target, peers, args):
     for report in reports:
         print(report.line(), flush=True)
     print()
+    told = [t for t, node, text in rows if node == new and text.startswith("CPM arrived")]
     trial.moves.append({"from": migration.source.name, "to": target.name,
+                        "told_ms": told[0] if told else None,
                         "pause_ms": migration.pause_ms, "uplinks": traffic,
                         "timeline": rows, "peers": [r.row() for r in reports]})
 
@@ -182,9 +185,11 @@ def save_logs(lab):
     place = probes.LAB_BUILD / "failed-demo"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    for pattern in ("*.log", "*.json", "*/xtrd.yaml", "*/agent/vmagent.yaml"):
+    for pattern in ("*.log", "*.json", "*/xtrd.yaml", "*/agent/vmagent.yaml",
+                    "*/var-log-libvirt/*.serial"):
         for file in lab.run_dir.glob(pattern):
-            name = "-".join(p for p in file.relative_to(lab.run_dir).parts if p != "agent")
+            name = "-".join(p for p in file.relative_to(lab.run_dir).parts
+                            if p not in ("agent", "var-log-libvirt"))
             shutil.copyfile(file, place / name)
     print(f"logs are in {place}", file=sys.stderr)
 
@@ -251,10 +256,23 @@ def results(trial, reference, args):
             if table:
                 measure.print_summary(title, table)
         print()
+    told_and_first(trial.moves)
     if args.json:
         args.json.write_text(json.dumps(
             {"moves": trial.moves, "reference": reference, "summary": tables,
              "failures": trial.failures}, indent=1) + "\n")
+
+
+def told_and_first(moves):
+    """What of extra_ms is the hypervisor's, and what the network's."""
+    told = [m["told_ms"] for m in moves if m["told_ms"] is not None]
+    rest = [p["extra_ms"] - m["told_ms"] for m in moves for p in m["peers"]
+            if m["told_ms"] is not None and p["extra_ms"] is not None]
+    for text, values in (("QEMU's RESUME to the CPM at the new xTR", told),
+                         ("that CPM to the peers' first packet in the tap", rest)):
+        if len(moves) > 2 and values:
+            print(f"{text}: median {statistics.median(values):.1f} ms, "
+                  f"at most {max(values):.1f} ms")
 
 
 def main():

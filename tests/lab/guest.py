@@ -26,7 +26,7 @@ from . import net
 from .probes import LAB_BUILD as DIR, probe
 
 READY = "LAB-GUEST-READY"
-MEMORY_MIB = 96         # the least that boots
+MEMORY_MIB = 160        # 96 boot; all that waits after a pause killed those for memory
 
 # In the order of loading: virtio_ring before virtio, or the guest waits for eth0.
 MODULES = ("virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci "

@@ -5,6 +5,8 @@ gap_ms    longest time between two echoes at the peer
 pause_ms  QEMU's own downtime
 extra_ms  from QEMU's RESUME to the peer's first packet in the target's tap, which
           is what the network adds; the guest's waking is not in it
+unseen    packets that reached neither the source's tap before QEMU's STOP nor the
+          target's: lost by the network, not by a guest that is slow to wake
 """
 
 import json
@@ -17,8 +19,9 @@ from . import net, probes
 class Report:
     """What one peer saw of one migration; `udp` is all that udp_probe said."""
 
-    def __init__(self, peer, udp, pause_ms, extra_ms):
-        self.peer, self.udp, self.pause_ms, self.extra_ms = peer, udp, pause_ms, extra_ms
+    def __init__(self, peer, udp, pause_ms, extra_ms, unseen):
+        self.peer, self.udp, self.pause_ms = peer, udp, pause_ms
+        self.extra_ms, self.unseen = extra_ms, unseen
 
     @property
     def answers(self):
@@ -35,7 +38,7 @@ class Report:
 
     def row(self):
         return {"peer": self.peer, "pause_ms": self.pause_ms, "extra_ms": self.extra_ms,
-                "answers": self.answers, **self.udp}
+                "unseen": self.unseen, "answers": self.answers, **self.udp}
 
 
 def _number(value):
@@ -48,7 +51,7 @@ def move(vm, target, peers, rate=1000, before=1.0, after=2.0, settled=None):
     'peers' are nodes, each known by its first address.  'settled' is called with
     the Migration when it is over, while the traffic still runs.
     """
-    tap = probes.tap(target.node, "tap", "vnet*", vm.ip4)
+    taps = [probes.tap(h.node, "tap", "vnet*", vm.ip4, udp=True) for h in (vm.at, target)]
     streams = {p: probes.udp(p, "udp", vm.ip4, rate) for p in peers}
     time.sleep(before)
     try:
@@ -60,13 +63,16 @@ def move(vm, target, peers, rate=1000, before=1.0, after=2.0, settled=None):
         for s in streams.values():
             s.end()
         udp = {p: s.result() for p, s in streams.items()}
-        seen = tap.result()["sources"]
+        seen_old, seen_new = [w.result()["sources"] for w in taps]
     reports = []
     for p in peers:
-        times = seen.get(address(p), {"times": []})["times"]
+        left, times = (seen.get(address(p), {"times": []})["times"]
+                       for seen in (seen_old, seen_new))
         first = min((t for t in times if t >= migration.resume), default=None)
         report = Report(p.name, udp[p], migration.pause_ms,
-                        None if first is None else first - migration.resume)
+                        None if first is None else first - migration.resume,
+                        udp[p]["sent"] - len([t for t in left if t < migration.stop]) -
+                        len(times))
         report._tail = min(rate / 2, udp[p]["sent"])
         reports.append(report)
     return migration, reports
@@ -95,14 +101,16 @@ def summary(rows):
         mine = [r for r in rows if r["peer"] == peer]
         table[peer] = {
             key: (statistics.median(values), max(values)) if values else (None, None)
-            for key in ("gap_ms", "pause_ms", "extra_ms", "lost", "reordered")
+            for key in ("gap_ms", "pause_ms", "extra_ms", "lost", "unseen", "reordered")
             for values in [[r[key] for r in mine if r[key] is not None]]}
     return table
 
 
 def print_summary(title, table):
-    print(f"{title:24} {'gap_ms':>15} {'pause_ms':>15} {'extra_ms':>15} {'lost':>13}")
+    print(f"{title:16} {'gap_ms':>15} {'pause_ms':>15} {'extra_ms':>15} {'lost':>11} "
+          f"{'unseen':>11}")
     for peer, row in table.items():
         cells = " ".join(f"{_number(row[k][0]):>7} {_number(row[k][1]):>7}"
                          for k in ("gap_ms", "pause_ms", "extra_ms"))
-        print(f"  {peer:22} {cells} {row['lost'][0]:>6g} {row['lost'][1]:>6g}")
+        counts = " ".join(f"{row[k][0]:>5g} {row[k][1]:>5g}" for k in ("lost", "unseen"))
+        print(f"  {peer:14} {cells} {counts}")

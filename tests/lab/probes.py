@@ -79,7 +79,8 @@ def tcp(node, label, address, rate=65536, port=7):
     return Watch(node, label, "tcp_probe", "-r", rate, address, port)
 
 
-def tap(node, label, iface, destination, lisp=False):
-    """Starts tap_watch; 'iface' is a pattern, 'lisp' looks into UDP 4341."""
-    return Watch(node, label, "tap_watch", *(["-l"] if lisp else []),
+def tap(node, label, iface, destination, lisp=False, udp=False):
+    """Starts tap_watch; 'iface' is a pattern, 'lisp' looks into UDP 4341, 'udp'
+    leaves out everything else."""
+    return Watch(node, label, "tap_watch", *(["-l"] if lisp else []), *(["-u"] if udp else []),
                  iface, destination)

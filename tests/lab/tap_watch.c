@@ -2,14 +2,15 @@
 /*
  * tap_watch.c - when did packets for an address appear on an interface?
  *
- *     tap_watch [-l] PATTERN ADDRESS
+ *     tap_watch [-lu] PATTERN ADDRESS
  *
  * Watches every interface whose name matches PATTERN ("vnet*"), also those that
  * appear later, for IPv4 packets to ADDRESS: what the kernel sends there, which
  * on a tap is what the guest gets.  With -l it looks for what arrives in UDP 4341
  * instead and at the packet inside, which is what a LISP router gets on its
- * uplink.  On SIGINT or SIGTERM it prints, per source address, the count and the
- * wall-clock times (ms since 1970) of the first packets.
+ * uplink.  With -u only UDP counts.  On SIGINT or SIGTERM it prints, per source
+ * address, the count and the wall-clock times (ms since 1970) of the first
+ * packets.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,7 +49,7 @@ struct iface {
 struct watch {
 	const char *pattern;
 	uint32_t to_be;
-	int lisp;
+	int lisp, udp;
 	struct source sources[SOURCES_MAX];
 	unsigned n_sources, n_ifaces;
 	struct iface ifaces[IFACES_MAX];
@@ -137,7 +138,7 @@ packet_came(struct watch *w, const uint8_t *p, size_t n, double at)
 		return;
 	memcpy(&from, p + 12, 4);
 	memcpy(&to, p + 16, 4);
-	if (to == w->to_be)
+	if (to == w->to_be && (!w->udp || p[9] == UDP))
 		note(w, from, at);
 }
 
@@ -209,14 +210,17 @@ main(int argc, char **argv)
 		.sll_protocol = htons(ETH_P_ALL) };
 	int opt, on = 1, bytes = 1 << 22;
 
-	while ((opt = getopt(argc, argv, "l")) != -1) {
-		if (opt != 'l')
+	while ((opt = getopt(argc, argv, "lu")) != -1) {
+		if (opt == 'l')
+			w.lisp = 1;
+		else if (opt == 'u')
+			w.udp = 1;
+		else
 			return 2;
-		w.lisp = 1;
 	}
 	if (argc - optind != 2 ||
 	    inet_pton(AF_INET, argv[optind + 1], &w.to_be) != 1) {
-		fprintf(stderr, "usage: tap_watch [-l] PATTERN ADDRESS\n");
+		fprintf(stderr, "usage: tap_watch [-lu] PATTERN ADDRESS\n");
 		return 2;
 	}
 	w.pattern = argv[optind];

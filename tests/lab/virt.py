@@ -72,7 +72,7 @@ DOMAIN = """<domain type='{accel}'>
       <driver name='qemu'/>
       <rom enabled='no'/>
     </interface>
-    <serial type='file'><source path='/var/log/libvirt/{name}.serial'/></serial>
+    <serial type='file'><source path='/var/log/libvirt/{name}.serial' append='on'/></serial>
     <memballoon model='none'/>
   </devices>
 </domain>
@@ -277,7 +277,7 @@ class Events:
         libvirt = _libvirt()
         import libvirt_qemu
         _start_loop(libvirt)
-        self.libvirt, self.rows = libvirt, rows or []
+        self.libvirt, self.rows, self.hypervisor = libvirt, rows or [], hypervisor
         # A keyword of libvirt's Python binding: callbacks get what we pass here.
         self.conn = hypervisor.open()
         self.conn.domainEventRegisterAny(
@@ -290,6 +290,11 @@ class Events:
         word, details = LIFECYCLE.get(event, (f"event {event}", {}))
         self.rows.append((net.now_ms(), "libvirt", dom.name(),
                           f"{word} {details.get(detail, detail)}"))
+        if word == "Started":
+            try:
+                net.favour(self.hypervisor.qemu_pid(dom.name()))
+            except net.LabError:
+                pass            # it has ended
 
     def _iteration(self, conn, dom, iteration, opaque):
         self.rows.append((net.now_ms(), "libvirt", dom.name(), f"migration-iteration {iteration}"))
