@@ -98,7 +98,6 @@ mobility_elsewhere(
     struct xtr *x, struct eid_entry *e, const struct mapping *mapping)
 {
 	struct mobile *m = mobile_of(e);
-
 	bool usable = false;
 
 	m->n_found = 0;
@@ -127,8 +126,8 @@ verified(struct xtr *x, struct eid_entry *e, enum lookup_result result,
 	    (result == LOOKUP_MAPPING && !elsewhere && !negative);
 
 	if (e->state == EID_HELD) {
-		/* Nothing is delivered that could be carried off: it is over
-		 * with the first answer, as without VERIFY. */
+		/* The table has no VERIFY in held: a LOOKUP that finds it
+		 * elsewhere was believed already. */
 		if (!ours && !negative && !last)
 			return;
 		mobility_undisputed(e);
@@ -253,6 +252,7 @@ run_task(struct xtr *x, struct eid_entry *e, enum task task)
 {
 	static const unsigned lookup_s[] = { 0, 1, 3, 7, 15 };
 	static const unsigned verify_s[] = { 0, 1, 3 };
+
 	switch (task) {
 	case TASK_HOLD_MAX:
 		hold_max(x, e);
@@ -322,8 +322,7 @@ mobility_on_stale(
 	mobility_apply(x, e, &contest, NULL);
 }
 
-/* A stranger registers the EID: we do so again 3 times in 60 s, docs/cpm.md
- * 6.13. */
+/* Against a stranger's registration: 3 times in 60 s, docs/cpm.md 6.13. */
 static bool
 may_fight(struct mobile *m, struct mono now)
 {
@@ -353,6 +352,8 @@ mobility_on_map_notify(
 	 * not been told of a newer state (RFC 9301 5.7). */
 	if ((int64_t)clock_wall_ms(x->clock) - e->changed_ms > 60000)
 		facts |= FACT_LATER;
+	if (e->state == EID_AWAY && !m->n_found)
+		return; /* what we have is better than no way at all */
 	if (e->state == EID_LOCAL && !(facts & FACT_OTHER_SITE) &&
 	    !may_fight(m, xtr_now(x))) {
 		mobility_alarm(x, eid, "registered by a stranger");

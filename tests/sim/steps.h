@@ -116,6 +116,7 @@ agree_on(struct sim *s, enum sim_name here)
 			continue;
 		}
 		assert_string_equal(sim_state(s, i), "away");
+		assert_true(entry(s, i)->n_away > 0);
 		assert_true(addr_equal(&entry(s, i)->away[0], &to));
 		assert_false(register_is_confirmed(sim_xtr(s, i), &eid));
 	}

@@ -300,6 +300,11 @@ test_elsewhere_in_another_family(void **unused)
 	say(s, DC1, CPM_PAUSED, g);
 	map_notify(s, DC1, "2001:db8:9::1");
 	assert_string_equal(sim_state(s, DC1), "away");
+	/* But they do not displace those that we can use. */
+	say(s, DC2, CPM_ARRIVED, g + 10000);
+	sim_run(s, 61000);
+	map_notify(s, DC1, "2001:db8:9::1");
+	agree_on(s, DC2);
 	sim_free(s);
 }
 

@@ -231,25 +231,49 @@ story_due(void *arg)
 	loop_timer_set(y->timer, pause_ms(w));
 }
 
+static const struct sim_options options = {
+	/* The mark of a host that has died must end, too. */
+	.extra = "  arriving-time: 2m\n",
+};
+
+static void
+node_trouble(struct world *w, enum sim_name n)
+{
+	struct sim_node *node = &w->s->nodes[n];
+
+	if (!node->up) {
+		sim_start(w->s, n);
+		return;
+	}
+	if (roll(w, 5) == 0) {
+		sim_reload(w->s, n, &options);
+		return;
+	}
+	sim_kill(w->s, n);
+	if (n < SIM_SITES && roll(w, 10) == 0)
+		sim_lose_store(w->s, n);
+	if (roll(w, 2)) /* at once, or a while later */
+		sim_start(w->s, n);
+}
+
 static void
 chaos_due(void *arg)
 {
 	struct world *w = arg;
-	const enum sim_name n = (enum sim_name)roll(w, SIM_NODES);
-	struct sim_node *node = &w->s->nodes[n];
+	const unsigned from = roll(w, SIM_NODES), to = roll(w, SIM_NODES);
 
-	loop_timer_set(w->chaos, 500 + roll(w, 15000));
-	if (roll(w, 10) == 0) /* the clock is set */
+	loop_timer_set(w->chaos, 500 + roll(w, 8000));
+	switch (roll(w, 6)) {
+	case 0: /* the clock is set */
 		w->s->clock.fake_wall_us +=
 		    ((int64_t)roll(w, 6001) - 3000) * 1000;
-	if (!node->up) {
-		sim_start(w->s, n);
-	} else if (!w->closing) {
-		sim_kill(w->s, n);
-		if (n < SIM_SITES && roll(w, 10) == 0)
-			sim_lose_store(w->s, n);
-		if (roll(w, 2)) /* at once, or a while later */
-			sim_start(w->s, n);
+		break;
+	case 1: /* one way, a while */
+	case 2:
+		w->s->cut[from][to] = !w->s->cut[from][to];
+		break;
+	default:
+		node_trouble(w, (enum sim_name)from);
 	}
 }
 
@@ -332,6 +356,7 @@ settle_down(struct world *w)
 	sim_run(s, 30000); /* migrations end */
 	s->loss_percent = s->dup_percent = 0;
 	s->jitter_us = 0;
+	memset(s->cut, 0, sizeof(s->cut));
 	for (unsigned i = 0; i < SIM_NODES; i++)
 		if (!s->nodes[i].up)
 			sim_start(s, i);
@@ -434,7 +459,9 @@ check_site(struct world *w, const struct vm *vm, const struct eid *eid,
 	if (e && (eid_is_ours(e) || e->state == EID_ARRIVING))
 		complain(w, vm, eid, sim_rloc(n), eid_state_str(e->state),
 		    "away or absent");
-	if (e && e->state == EID_AWAY && !leads_home(w, vm, eid, n))
+	/* Of one that has ended an entry may be left, if the site was down. */
+	if (e && e->state == EID_AWAY && vm->at >= 0 &&
+	    !leads_home(w, vm, eid, n))
 		complain(w, vm, eid, "away entry", "another site", "the site");
 }
 
