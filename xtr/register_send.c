@@ -63,6 +63,7 @@ reg_message_begin(struct reg_server *s)
 {
 	s->message->server = s;
 	s->message->n = 0;
+	s->message->proxy = false;
 	s->message->used = 0;
 	return s->message;
 }
