@@ -165,17 +165,33 @@ aim_at_notifier(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	set_away(x, e);
 }
 
+/*
+ * Who has the mapping, and whom the VM talks to, to the xTR that has it now.
+ * Nothing is held, so it is drained with that.
+ */
+static void
+hand_over(struct xtr *x, struct eid_entry *e, const struct sender *to)
+{
+	const struct mobile *m = mobile_of(e);
+
+	notify_requesters(x, e, to, CPM_ARRIVED, true, m->peers, m->n_peers);
+}
+
 static void
 aim(struct xtr *x, struct eid_entry *e, enum eid_state before,
     const struct cpm_in *in)
 {
 	const struct mobile *m = mobile_of(e);
+	/* The mapping system was faster than the Notify. */
+	const bool unheard = before == EID_AWAY && uuid_is_zero(e->away_site);
 
 	register_cancel(x, &e->eid);
 	notify_cancel(x, &e->eid);
 	smr_cancel(x, &e->eid);
 	if (in) {
 		aim_at_notifier(x, e, in);
+		if (unheard)
+			hand_over(x, e, in->sender);
 	} else {
 		e->n_away = m->n_found;
 		memcpy(e->away, m->found, sizeof(m->found));
@@ -193,8 +209,6 @@ aim(struct xtr *x, struct eid_entry *e, enum eid_state before,
 static void
 yield(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 {
-	struct mobile *m = mobile_of(e);
-
 	register_cancel(x, &e->eid);
 	notify_cancel(x, &e->eid);
 	smr_cancel(x, &e->eid);
@@ -203,8 +217,7 @@ yield(struct xtr *x, struct eid_entry *e, const struct cpm_in *in)
 	    sender_name(in->sender), in->m.event_ms);
 	move_note(x, &e->eid, MOVE_AWAY, &e->away[0]);
 	segment_eid_left(x, e);
-	notify_requesters(
-	    x, e, in->sender, CPM_ARRIVED, true, m->peers, m->n_peers);
+	hand_over(x, e, in->sender);
 	move_finish(x, &e->eid);
 }
 
