@@ -69,6 +69,7 @@ notify_new(struct xtr *x)
 	    table_init(&t->streams, NOTIFY_MAX,
 		offsetof(struct stream_head, by_stream),
 		offsetof(struct stream_head, stream), sizeof(struct stream))) {
+		table_fini(&t->outs);
 		free(t);
 		return NULL;
 	}
@@ -267,21 +268,14 @@ notify_queue_rloc(const struct xtr *x, const struct conf_site_xtr *p)
 	return NULL;
 }
 
-bool
-notify_queue_send(struct xtr *x, const struct sender *to, struct cpm *m,
-    const struct cpm_peer *peers, unsigned n_peers, unsigned copies)
+/* Signed octets of 'm' in 'buf'; their number, 0 if that cannot be. */
+static size_t
+encode(struct xtr *x, const struct sender *to, struct cpm *m,
+    const struct cpm_peer *peers, unsigned n_peers, uint8_t *buf, size_t size)
 {
-	struct notify *t = x->notify;
-	const struct addr *rloc = notify_queue_rloc(x, to->xtr);
 	const struct auth_key *key = sender_key(to);
-	uint8_t buf[2048];
-	struct wire_writer w = wire_writer(buf, sizeof(buf));
-	struct stream_head *h;
-	struct out *o;
+	struct wire_writer w = wire_writer(buf, size);
 
-	if (!rloc ||
-	    (m->op == CPM_OP_REQUESTERS && t->outs.count >= NOTIFY_MAX / 2))
-		return false;
 	m->nonce = store_nonce_next(x->store, "cpm", clock_wall_ms(x->clock));
 	if (m->parts == 1)
 		m->series = (uint32_t)m->nonce;
@@ -292,9 +286,65 @@ notify_queue_send(struct xtr *x, const struct sender *to, struct cpm *m,
 	memcpy(m->sender_id, x->conf->site.xtr_id, 16);
 	cpm_encode(&w, m, peers, n_peers);
 	if (w.err || auth_sign(buf, wire_written(&w), key))
-		return false;
+		return 0;
+	return wire_written(&w);
+}
 
-	o = calloc(1, sizeof(*o) + wire_written(&w));
+/* The head of a stream, made if need be; NULL if it cannot be. */
+static struct stream_head *
+head_get(struct notify *t, const struct stream *s)
+{
+	struct stream_head *h = head_find(t, s);
+
+	if (h)
+		return h;
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return NULL;
+	h->stream = *s;
+	if (!table_add(&t->streams, &h->by_stream))
+		return h;
+	free(h);
+	return NULL;
+}
+
+/* Into both tables, or into none. */
+static bool
+keep(struct notify *t, struct out *o)
+{
+	struct stream_head *h = head_get(t, &o->stream);
+
+	if (!h)
+		return false;
+	if (table_add(&t->outs, &o->by_nonce)) {
+		if (!h->first) {
+			table_remove(&t->streams, &h->by_stream);
+			free(h);
+		}
+		return false;
+	}
+	o->next_in_stream = h->first;
+	if (h->first)
+		h->first->prev_in_stream = o;
+	h->first = o;
+	return true;
+}
+
+bool
+notify_queue_send(struct xtr *x, const struct sender *to, struct cpm *m,
+    const struct cpm_peer *peers, unsigned n_peers, unsigned copies)
+{
+	struct notify *t = x->notify;
+	const struct addr *rloc = notify_queue_rloc(x, to->xtr);
+	uint8_t buf[2048];
+	struct out *o;
+	size_t len;
+
+	if (!rloc ||
+	    (m->op == CPM_OP_REQUESTERS && t->outs.count >= NOTIFY_MAX / 2))
+		return false;
+	len = encode(x, to, m, peers, n_peers, buf, sizeof(buf));
+	o = len ? calloc(1, sizeof(*o) + len) : NULL;
 	if (!o)
 		return false;
 	o->x = x;
@@ -304,39 +354,18 @@ notify_queue_send(struct xtr *x, const struct sender *to, struct cpm *m,
 	o->rloc = *rloc;
 	o->generation = m->generation;
 	o->reason = m->reason;
-	o->len = wire_written(&w);
-	memcpy(o->bytes, buf, o->len);
-	h = head_find(t, &o->stream);
-	if (!h) {
-		h = calloc(1, sizeof(*h));
-		if (!h)
-			goto fail;
-		h->stream = o->stream;
-		if (table_add(&t->streams, &h->by_stream)) {
-			free(h);
-			goto fail;
-		}
-	}
+	o->len = len;
+	memcpy(o->bytes, buf, len);
 	o->timer = loop_timer_new(x->loop, timed_out, o);
-	if (!o->timer || table_add(&t->outs, &o->by_nonce)) {
-		if (!h->first) {
-			table_remove(&t->streams, &h->by_stream);
-			free(h);
-		}
-		goto fail;
+	if (!o->timer || !keep(t, o)) {
+		loop_timer_free(o->timer);
+		free(o);
+		return false;
 	}
-	o->next_in_stream = h->first;
-	if (h->first)
-		h->first->prev_in_stream = o;
-	h->first = o;
 	for (unsigned i = 0; i < copies; i++)
 		transmit(x, o);
 	loop_timer_set(o->timer, retry_ms(1));
 	return true;
-fail:
-	loop_timer_free(o->timer);
-	free(o);
-	return false;
 }
 
 /* It has its answer. */
@@ -362,13 +391,65 @@ refused(struct xtr *x, struct out *o, uint8_t status)
 	answered(x, o);
 }
 
+/* Their highest nonce of ours is above this one. */
+static void
+stale_nonce(struct xtr *x, struct out *o, uint64_t highest)
+{
+	if (highest < o->nonce) { /* it says so for no reason */
+		loop_timer_set(o->timer, RETRY_MAX_MS);
+		return;
+	}
+	store_nonce_raise(x->store, "cpm", highest);
+	if (!renew(x, o)) {
+		out_free(x->notify, o);
+		return;
+	}
+	transmit(x, o);
+	loop_timer_set(o->timer, retry_ms(o->sendings));
+}
+
+/* What a status means for the message that it answers, docs/cpm.md 3.3. */
+static void
+on_status(struct xtr *x, struct out *o, const struct sender *from,
+    uint8_t status, const struct cpm_ack *a)
+{
+	const struct eid eid = o->stream.eid;
+	const uint64_t generation = o->generation;
+	const bool arrived =
+	    o->stream.kind == NOTIFY_OWNER && o->reason == CPM_ARRIVED;
+
+	switch (status) {
+	case CPM_ACK_DONE:
+	case CPM_ACK_NOTHING:
+		if (arrived)
+			move_note(x, &eid, MOVE_NOTIFY_ACKED, &from->xtr->rloc);
+		answered(x, o);
+		break;
+	case CPM_ACK_POLICY:
+	case CPM_ACK_MALFORMED:
+		refused(x, o, status);
+		break;
+	case CPM_ACK_NONCE:
+		stale_nonce(x, o, a->highest_nonce);
+		break;
+	case CPM_ACK_STALE:
+		answered(x, o);
+		if (arrived)
+			mobility_on_stale(
+			    x, &eid, generation, a->highest_generation);
+		break;
+	default: /* rate, internal, unknown: again, later */
+		loop_timer_set(o->timer, RETRY_MAX_MS);
+		break;
+	}
+}
+
 enum err
 notify_on_ack(
     struct xtr *x, const struct sender *from, const struct datagram *dg)
 {
 	struct cpm_ack a;
 	struct out *o;
-	uint8_t status;
 	enum err err = cpm_ack_decode(
 	    dg->bytes, dg->len, (uint16_t)x->conf->mobility.cpm_subtype, &a);
 
@@ -385,45 +466,9 @@ notify_on_ack(
 	    cpm_is_future(x, a.highest_nonce))
 		return ERR_FUTURE;
 	mobility_on_seen(x, &o->stream.eid, a.highest_generation);
-	status = a.status == CPM_ACK_DIFFER && a.n_eids ? a.eids[0].status
-							: a.status;
-	switch (status) {
-	case CPM_ACK_DONE:
-	case CPM_ACK_NOTHING:
-		if (o->stream.kind != NOTIFY_REQUESTERS &&
-		    o->reason == CPM_ARRIVED)
-			move_note(x, &o->stream.eid, MOVE_NOTIFY_ACKED,
-			    &from->xtr->rloc);
-		answered(x, o);
-		break;
-	case CPM_ACK_POLICY:
-	case CPM_ACK_MALFORMED:
-		refused(x, o, status);
-		break;
-	case CPM_ACK_NONCE:
-		store_nonce_raise(x->store, "cpm", a.highest_nonce);
-		if (!renew(x, o)) {
-			out_free(x->notify, o);
-			break;
-		}
-		transmit(x, o);
-		loop_timer_set(o->timer, retry_ms(o->sendings));
-		break;
-	case CPM_ACK_STALE: {
-		const struct eid eid = o->stream.eid;
-		const uint64_t generation = o->generation;
-		const bool claim = o->stream.kind != NOTIFY_REQUESTERS &&
-		    o->reason == CPM_ARRIVED;
-
-		answered(x, o);
-		if (claim)
-			mobility_on_stale(
-			    x, &eid, generation, a.highest_generation);
-		break;
-	}
-	default: /* rate, internal, unknown: again, later */
-		loop_timer_set(o->timer, RETRY_MAX_MS);
-		break;
-	}
+	on_status(x, o, from,
+	    a.status == CPM_ACK_DIFFER && a.n_eids ? a.eids[0].status
+						   : a.status,
+	    &a);
 	return ERR_OK;
 }

@@ -362,6 +362,29 @@ test_stale_for_nothing(void **unused)
 	sim_free(s);
 }
 
+/* "Stale nonce", but none higher: no reason to send it again at once. */
+static void
+test_stale_nonce_for_nothing(void **unused)
+{
+	struct sim *s = sim_new();
+	const struct counters *c = &sim_xtr(s, DC2)->counters;
+	uint64_t nonce, sent;
+
+	(void)unused;
+	s->cut[DC2][DC1] = true;
+	say(s, DC2, CPM_PRESENT, generation(s));
+	nonce = store_nonce_next(sim_xtr(s, DC2)->store, "cpm", 0);
+	sent = c->notify_sent;
+	ack_from_dc1(s, nonce - 2, CPM_ACK_NONCE, 0);
+	ack_from_dc1(s, nonce - 1, CPM_ACK_NONCE, 0);
+	sim_run(s, 0);
+	assert_int_equal(c->notify_sent, sent);
+	s->cut[DC2][DC1] = false;
+	sim_run(s, 2000);
+	assert_string_equal(sim_state(s, DC1), "away");
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -379,6 +402,7 @@ main(void)
 		cmocka_unit_test(test_stranger_registers),
 		cmocka_unit_test(test_elsewhere_in_another_family),
 		cmocka_unit_test(test_stale_for_nothing),
+		cmocka_unit_test(test_stale_nonce_for_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
