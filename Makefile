@@ -10,6 +10,7 @@ PYTHON ?= /usr/bin/python3
 SAN ?= 0
 BUILD ?= build$(if $(filter 1,$(SAN)),-san)$(if $(findstring clang,$(CC)),-clang)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BUILD_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || date +%s))
 
 # 'make deps' must work before anything is installed.
 need = $(if $(filter-out clean deps help,$(or $(MAKECMDGOALS),all)),1)
@@ -26,7 +27,7 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wcast-qual \
 	-Wsign-compare -Wwrite-strings -Wvla -Wundef
 CFLAGS ?= $(if $(filter 1,$(SAN)),-O1 -g1,-O2 -g)
 override CFLAGS += -std=gnu11 -fno-strict-aliasing -fstack-protector-strong \
-	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -I. -I$(BUILD)/obj $(WARN) $(PKG_CFLAGS)
+	-D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DBUILD_TIME=$(BUILD_TIME) -I. -I$(BUILD)/obj $(WARN) $(PKG_CFLAGS)
 ifeq ($(SAN),1)
 override CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer

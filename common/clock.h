@@ -20,7 +20,10 @@ struct clock {
 	int64_t fake_mono_us, fake_wall_us;
 };
 
-/* The system's clocks: CLOCK_MONOTONIC, CLOCK_REALTIME. */
+/*
+ * The system's clocks: CLOCK_MONOTONIC, and CLOCK_REALTIME but never before the
+ * program was built (docs/cpm.md 4.3).
+ */
 void clock_system(struct clock *);
 /* Stands still until clock_advance(). */
 void clock_fake(struct clock *, int64_t wall_us);

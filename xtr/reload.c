@@ -147,10 +147,12 @@ xtr_reload(struct xtr *x, const char *file, char *error, size_t size)
 	registers_reload(x);
 	if (!err)
 		err = reinstall(x);
-	xtr_conf_free(old);
-	if (err)
+	if (err) {
+		/* Some table may still point into the old one: kept. */
 		snprintf(error, size, "%s", err_str(err));
-	else
-		log_info("reload", "configuration reloaded");
-	return err;
+		return err;
+	}
+	xtr_conf_free(old);
+	log_info("reload", "configuration reloaded");
+	return ERR_OK;
 }

@@ -173,8 +173,11 @@ ctl_ask(const struct options *o, json_t *request, char **line, json_t **reply)
 	fprintf(stderr, "xtrctl: %s: not understood: %s\n", o->socket, *line);
 	return EXIT_NO_DAEMON;
 fail:
-	fprintf(stderr, "xtrctl: %s: %s\n", o->socket,
-	    errno ? strerror(errno) : "closed without an answer");
+	fprintf(stderr, "xtrctl: %s: %s%s\n", o->socket,
+	    errno ? strerror(errno) : "closed without an answer",
+	    errno == ENOENT || errno == ECONNREFUSED
+		? "; is the daemon running?"
+		: "");
 	if (fd >= 0)
 		close(fd);
 	free(text);
