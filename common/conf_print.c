@@ -96,6 +96,12 @@ print_list(struct printer *p, const struct conf_item *item, const void *base)
 	size_t size;
 	struct conf_item e = conf_value_element(item, &size);
 
+	if (item->type == CONF_STRING_LIST && list->n == 1) {
+		fputs(": ", p->f);
+		print_text(p->f, conf_value_text(&e, list->items, buf));
+		putc('\n', p->f);
+		return;
+	}
 	fputs(list->n ? ":\n" : ": []\n", p->f);
 	p->indent += 4;
 	for (size_t i = 0; i < list->n; i++) {

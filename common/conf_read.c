@@ -328,6 +328,10 @@ read_list(struct reader *r, const struct conf_item *item,
 			set_pos(at, item->pos_offset, event_pos(r));
 			read_element(r, &element, at, &here);
 		}
+	} else if (item->type == CONF_STRING_LIST &&
+	    event_is(r, YAML_SCALAR_EVENT) && !is_empty(r)) {
+		read_element(
+		    r, &element, list_grow(r->doc, list, &element, size), path);
 	} else if (!is_empty(r)) {
 		value_error(r, start, path, "must be a list");
 		skip_value(r);

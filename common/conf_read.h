@@ -48,7 +48,7 @@ enum conf_type {
 	CONF_LIST,   /* struct conf_list of structs: 'items', 'size' */
 	CONF_ADDR_LIST,	  /* struct conf_list of struct addr */
 	CONF_PREFIX_LIST, /* struct conf_list of struct eid */
-	CONF_STRING_LIST, /* struct conf_list of const char * */
+	CONF_STRING_LIST, /* struct conf_list of const char *; one may stand alone */
 };
 
 struct conf_secret { /* a key file (0600, one line); see auth_key_load */

@@ -24,6 +24,7 @@ enum {
 	SOCKET_PATH_MAX = 107, /* of sun_path */
 	LISTEN_MAX = 8,	       /* sockets, as many as input.c has */
 	RLOCS_MAX = LISP_LOCATORS_MAX,
+	KEYS_MAX = 8, /* of one relation at a time */
 };
 
 /* Parts of a row. */
@@ -53,6 +54,13 @@ static const struct conf_item cpm_key_items[] = {
 	{ 0 },
 };
 
+static const struct conf_item map_keys_items[] = {
+	{ "key", CONF_INLINE, AT(conf_keys, first), map_key_items },
+	{ "keys", CONF_LIST, AT(conf_keys, more), map_key_items,
+	    sizeof(struct conf_key), .max = KEYS_MAX - 1, POS(conf_key, pos) },
+	{ 0 },
+};
+
 static const struct conf_item rloc_items[] = {
 	{ "address", CONF_ADDR, AT(conf_rloc, address), .required = true },
 	{ "interface", CONF_STRING, AT(conf_rloc, interface),
@@ -79,8 +87,10 @@ static const struct conf_item site_items[] = {
 static const struct conf_item map_server_peer_items[] = {
 	{ "address", CONF_ADDR, AT(conf_map_server_peer, address),
 	    .required = true },
-	{ "key", CONF_INLINE, AT(conf_map_server_peer, key), map_key_items },
+	{ "keys", CONF_INLINE, AT(conf_map_server_peer, keys), map_keys_items },
 	{ "proxy-reply", CONF_BOOL, AT(conf_map_server_peer, proxy_reply) },
+	{ "merge", CONF_BOOL, AT(conf_map_server_peer, merge) },
+	{ "use-ttl", CONF_BOOL, AT(conf_map_server_peer, use_ttl) },
 	{ 0 },
 };
 
@@ -92,6 +102,7 @@ static const struct conf_item mapping_system_items[] = {
 	    .max = 64, POS(conf_map_server_peer, pos) },
 	{ "map-resolvers", CONF_ADDR_LIST,
 	    AT(conf_mapping_system, map_resolvers), .max = 64 },
+	{ "eid-space", CONF_PREFIX_LIST, AT(conf_mapping_system, eid_space) },
 	{ 0 },
 };
 
@@ -99,8 +110,8 @@ static const struct conf_item eid_items[] = {
 	{ "prefix", CONF_PREFIX, AT(conf_eid, prefix), .required = true },
 	{ "instance-id", CONF_INT, AT(conf_eid, instance_id),
 	    .max = UINT32_MAX },
-	{ "mapping-system", CONF_STRING, AT(conf_eid, mapping_system),
-	    .max = 63 },
+	{ "mapping-system", CONF_STRING_LIST, AT(conf_eid, mapping_systems),
+	    .max = CONF_SYSTEMS_MAX },
 	{ "ttl", CONF_MINUTES, AT(conf_eid, ttl_min), .min = 1,
 	    .max = TTL_MAX_MIN, .dflt = 1440 },
 	{ "map-version", CONF_INT, AT(conf_eid, map_version), .max = 4095 },
@@ -116,8 +127,8 @@ static const struct conf_item mobile_prefix_items[] = {
 	    .max = IF_NAME_MAX },
 	{ "gateway", CONF_ADDR, AT(conf_mobile_prefix, gateway) },
 	{ "mac", CONF_MACADDR, AT(conf_mobile_prefix, mac) },
-	{ "mapping-system", CONF_STRING, AT(conf_mobile_prefix, mapping_system),
-	    .max = 63 },
+	{ "mapping-system", CONF_STRING_LIST,
+	    AT(conf_mobile_prefix, mapping_systems), .max = CONF_SYSTEMS_MAX },
 	{ "static-hosts", CONF_ADDR_LIST,
 	    AT(conf_mobile_prefix, static_hosts) },
 	{ 0 },
@@ -239,7 +250,7 @@ static const struct conf_item ms_prefix_items[] = {
 static const struct conf_item ms_site_items[] = {
 	{ "name", CONF_STRING, AT(conf_ms_site, name), .max = 63,
 	    .required = true },
-	{ "key", CONF_INLINE, AT(conf_ms_site, key), map_key_items },
+	{ "keys", CONF_INLINE, AT(conf_ms_site, keys), map_keys_items },
 	{ "sources", CONF_ADDR_LIST, AT(conf_ms_site, sources), .max = 64 },
 	{ "prefixes", CONF_LIST, AT(conf_ms_site, prefixes), ms_prefix_items,
 	    sizeof(struct conf_ms_prefix), .min = 1, .required = true,
@@ -296,8 +307,8 @@ static const struct conf_item items[] = {
 	{ "site", CONF_STRUCT, AT(xtr_conf, site), site_items,
 	    POS(xtr_conf, site.pos) },
 	{ "mapping-systems", CONF_LIST, AT(xtr_conf, mapping_systems),
-	    mapping_system_items, sizeof(struct conf_mapping_system), .max = 64,
-	    POS(conf_mapping_system, pos) },
+	    mapping_system_items, sizeof(struct conf_mapping_system),
+	    .max = CONF_SYSTEMS_MAX, POS(conf_mapping_system, pos) },
 	{ "eids", CONF_LIST, AT(xtr_conf, eids), eid_items,
 	    sizeof(struct conf_eid), POS(conf_eid, pos) },
 	{ "mobility", CONF_STRUCT, AT(xtr_conf, mobility), mobility_items,

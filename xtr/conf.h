@@ -14,6 +14,7 @@
 #include "common/auth.h"
 #include "common/conf_read.h"
 #include "common/err.h"
+#include "xtr/keyring.h"
 
 /* site.rlocs[] */
 struct conf_rloc {
@@ -45,30 +46,51 @@ struct conf_key {
 	int64_t auth_length; /* 0, or 32 for old peers; not for CPM keys */
 	bool replay_check;   /* default true; not for CPM keys */
 	struct auth_key key; /* made of the above by conf_check */
+	struct conf_pos pos; /* as an element of keys[] */
+};
+
+/* A relation's key, further ones while it is changed; conf_check: the ring. */
+struct conf_keys {
+	struct conf_key first; /* key-id, key-file ... */
+	struct conf_list more; /* struct conf_key: keys[] */
+	struct conf_keyring ring;
 };
 
 /* mapping-systems[].map-servers[] */
 struct conf_map_server_peer {
 	struct addr address;
-	struct conf_key key;
+	struct conf_keys keys;
 	bool proxy_reply; /* ask the Map-Server to answer; default false */
+	bool merge;	  /* static EIDs: a bit, RFC 9301 5.6; default false */
+	bool use_ttl;	  /* T bit: expiry by Record TTL; default false */
 	struct conf_pos pos;
 };
+
+#define CONF_SYSTEMS_MAX 64
 
 /* mapping-systems[] */
 struct conf_mapping_system {
 	const char *name;
 	struct conf_list map_servers;	/* struct conf_map_server_peer */
 	struct conf_list map_resolvers; /* struct addr */
+	/* struct eid, of any instance: what is asked for here only; empty:
+	 * whatever is in no other one's. */
+	struct conf_list eid_space;
 	struct conf_pos pos;
+};
+
+/* The ones a prefix belongs to; made of their names by conf_check. */
+struct conf_systems {
+	const struct conf_mapping_system **list;
+	size_t n;
 };
 
 /* eids[]: static mappings */
 struct conf_eid {
 	struct eid prefix; /* with instance-id */
 	int64_t instance_id;
-	const char *mapping_system;
-	const struct conf_mapping_system *system; /* resolved */
+	struct conf_list mapping_systems; /* const char *: their names */
+	struct conf_systems systems;
 	int64_t ttl_min; /* Record TTL, minutes; default 1440 */
 	int64_t map_version;
 	struct conf_pos pos;
@@ -81,9 +103,9 @@ struct conf_mobile_prefix {
 	const char *segment; /* interface of the VM segment */
 	struct addr gateway; /* on the segment, /32 or /128 */
 	struct addr mac;     /* of the gateway; AFI_NONE: the interface's own */
-	const char
-	    *mapping_system; /* default: the one of the covering eids[] */
-	const struct conf_mapping_system *system;
+	/* const char *: names; default: those of the covering eids[] */
+	struct conf_list mapping_systems;
+	struct conf_systems systems;
 	struct conf_list static_hosts; /* struct addr: hosts that never move */
 	struct conf_pos pos;
 };
@@ -168,7 +190,7 @@ struct conf_ms_prefix {
 /* map-server.sites[] */
 struct conf_ms_site {
 	const char *name;
-	struct conf_key key;
+	struct conf_keys keys;
 	struct conf_list sources;  /* struct addr; empty: any */
 	struct conf_list prefixes; /* struct conf_ms_prefix */
 	struct conf_pos pos;

@@ -167,8 +167,8 @@ conf_check_names(struct xtr_conf *c, const char *what,
 	}
 }
 
-void
-conf_check_map_key(struct xtr_conf *c, struct conf_pos pos, const char *what,
+static void
+check_map_key(struct xtr_conf *c, struct conf_pos pos, const char *what,
     struct conf_key *k)
 {
 	conf_auth_key(&k->secret, k->key_id, k->algorithm, &k->key);
@@ -180,6 +180,43 @@ conf_check_map_key(struct xtr_conf *c, struct conf_pos pos, const char *what,
 	else if (k->auth_length && k->algorithm != AUTH_SHA256_128)
 		conf_error(c->doc, pos,
 		    "%s: auth-length is only for hmac-sha256-128", what);
+}
+
+/* Before those with a weaker algorithm, behind those before it in the file. */
+static void
+ring_add(struct conf_keyring *ring, const struct auth_key *key)
+{
+	size_t at = ring->n++;
+
+	for (; at && ring->keys[at - 1]->algorithm < key->algorithm; at--)
+		ring->keys[at] = ring->keys[at - 1];
+	ring->keys[at] = key;
+}
+
+void
+conf_check_map_keys(struct xtr_conf *c, struct conf_pos pos, const char *what,
+    struct conf_keys *k)
+{
+	char more[CONF_WHAT_MAX];
+
+	k->ring.keys =
+	    conf_alloc(c->doc, (k->more.n + 1) * sizeof(*k->ring.keys));
+	check_map_key(c, pos, what, &k->first);
+	ring_add(&k->ring, &k->first.key);
+	for (size_t i = 0; i < k->more.n; i++) {
+		struct conf_key *m = conf_edit(k->more, struct conf_key, i);
+
+		snprintf(more, sizeof(more), "%s.keys[%zu]", what, i);
+		check_map_key(c, m->pos, more, m);
+		for (size_t j = 0; j < k->ring.n; j++)
+			if (k->ring.keys[j]->key_id == m->key.key_id &&
+			    k->ring.keys[j]->algorithm == m->key.algorithm)
+				conf_error(c->doc, m->pos,
+				    "%s: key-id %u with this algorithm is "
+				    "there already",
+				    more, m->key.key_id);
+		ring_add(&k->ring, &m->key);
+	}
 }
 
 /* site, listen, mapping-systems */
@@ -254,7 +291,7 @@ check_mapping_system(
 		snprintf(what, sizeof(what),
 		    "mapping-systems[%zu].map-servers[%zu]", n, i);
 		check_server(c, p->pos, what, &p->address);
-		conf_check_map_key(c, p->pos, what, &p->key);
+		conf_check_map_keys(c, p->pos, what, &p->keys);
 		for (size_t j = 0; j < i; j++)
 			if (addr_equal(&p->address,
 				&conf_at(m->map_servers,
@@ -279,36 +316,72 @@ check_mapping_systems(struct xtr_conf *c)
 		    i);
 }
 
-/* The mapping system that registers a prefix; NULL after an error. */
-const struct conf_mapping_system *
-conf_check_system(
-    struct xtr_conf *c, struct conf_pos pos, const char *what, const char *name)
+static const struct conf_mapping_system *
+system_named(const struct xtr_conf *c, const char *name)
 {
-	const struct conf_mapping_system *found = NULL;
-
 	for (size_t i = 0; i < c->mapping_systems.n; i++) {
 		const struct conf_mapping_system *m =
 		    conf_at(c->mapping_systems, struct conf_mapping_system, i);
 
-		if (!found && (!name || strcmp(m->name, name) == 0))
-			found = m;
+		if (strcmp(m->name, name) == 0)
+			return m;
 	}
-	if (!name && c->mapping_systems.n != 1) {
+	return NULL;
+}
+
+/* Without a name the only mapping system is meant. */
+static bool
+fill_only_system(struct xtr_conf *c, struct conf_pos pos, const char *what,
+    struct conf_list *names)
+{
+	const char **name;
+
+	if (names->n)
+		return true;
+	if (c->mapping_systems.n != 1) {
 		conf_error(c->doc, pos,
 		    "%s.mapping-system: missing, and there is not exactly one "
 		    "that could be meant",
 		    what);
-		return NULL;
+		return false;
 	}
-	if (!found)
-		conf_error(c->doc, pos, "%s: no mapping system is named '%s'",
-		    what, name);
-	else if (!found->map_servers.n)
-		conf_error(c->doc, pos,
-		    "%s: mapping system '%s' has no map-servers to register "
-		    "with",
-		    what, found->name);
-	return found;
+	name = conf_alloc(c->doc, sizeof(*name));
+	*name =
+	    conf_at(c->mapping_systems, struct conf_mapping_system, 0)->name;
+	*names = (struct conf_list){ name, 1 };
+	return true;
+}
+
+void
+conf_check_systems(struct xtr_conf *c, struct conf_pos pos, const char *what,
+    struct conf_list *names, struct conf_systems *out)
+{
+	if (!fill_only_system(c, pos, what, names))
+		return;
+	out->list = conf_alloc(c->doc, names->n * sizeof(*out->list));
+	for (size_t i = 0; i < names->n; i++) {
+		const char *name = *conf_at(*names, char *, i);
+		const struct conf_mapping_system *s = system_named(c, name);
+
+		if (!s)
+			conf_error(c->doc, pos,
+			    "%s: no mapping system is named '%s'", what, name);
+		else if (!s->map_servers.n)
+			conf_error(c->doc, pos,
+			    "%s: mapping system '%s' has no map-servers to "
+			    "register with",
+			    what, name);
+		for (size_t j = 0; s && j < out->n; j++) {
+			if (out->list[j] != s)
+				continue;
+			conf_error(c->doc, pos,
+			    "%s.mapping-system: '%s' is there twice", what,
+			    name);
+			s = NULL;
+		}
+		if (s)
+			out->list[out->n++] = s;
+	}
 }
 
 /* eids */
@@ -322,10 +395,8 @@ check_eids(struct xtr_conf *c)
 		struct conf_eid *e = conf_edit(c->eids, struct conf_eid, i);
 
 		snprintf(what, sizeof(what), "eids[%zu]", i);
-		e->system =
-		    conf_check_system(c, e->pos, what, e->mapping_system);
-		if (e->system)
-			e->mapping_system = e->system->name;
+		conf_check_systems(
+		    c, e->pos, what, &e->mapping_systems, &e->systems);
 		for (size_t j = 0; j < i; j++)
 			if (eid_equal(&e->prefix,
 				&conf_at(c->eids, struct conf_eid, j)->prefix))

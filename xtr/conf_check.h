@@ -55,15 +55,15 @@ conf_check_names(struct xtr_conf *, const char *what, const struct conf_list *,
 	conf_check_names(c, what, list, sizeof(struct type), \
 	    offsetof(struct type, name), offsetof(struct type, pos))
 
-/* Makes 'k->key' of the rest; for keys towards and of Map-Servers. */
-void conf_check_map_key(struct xtr_conf *, struct conf_pos pos,
-    const char *what, struct conf_key *k);
+/* Makes the ring of the rest; for keys towards and of Map-Servers. */
+void conf_check_map_keys(struct xtr_conf *, struct conf_pos pos,
+    const char *what, struct conf_keys *k);
 
 /*
- * The mapping system of this name that can register a prefix; without a name
- * the only one.  NULL or one without Map-Servers after an error.
+ * The mapping systems of these names, which can register a prefix; without a
+ * name the only one, which is then the name.  Empty after an error.
  */
-const struct conf_mapping_system *conf_check_system(
-    struct xtr_conf *, struct conf_pos pos, const char *what, const char *name);
+void conf_check_systems(struct xtr_conf *, struct conf_pos pos,
+    const char *what, struct conf_list *names, struct conf_systems *out);
 
 #endif

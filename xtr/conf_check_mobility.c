@@ -60,18 +60,18 @@ check_mobile_system(
 		    (!covering || e->prefix.bits > covering->prefix.bits))
 			covering = e;
 	}
-	if (p->mapping_system)
-		p->system =
-		    conf_check_system(c, p->pos, what, p->mapping_system);
-	else if (covering)
-		p->system = covering->system;
-	else
+	if (p->mapping_systems.n) {
+		conf_check_systems(
+		    c, p->pos, what, &p->mapping_systems, &p->systems);
+	} else if (covering) {
+		p->mapping_systems = covering->mapping_systems;
+		p->systems = covering->systems;
+	} else {
 		conf_error(c->doc, p->pos,
 		    "%s: %s is inside no prefix of eids and has no "
 		    "mapping-system of its own",
 		    what, eid_str(&p->prefix, text));
-	if (p->system)
-		p->mapping_system = p->system->name;
+	}
 }
 
 /* Against the mobile prefixes before it. */

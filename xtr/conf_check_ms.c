@@ -71,6 +71,26 @@ check_ms_pair(
 	return false;
 }
 
+/* One entry per key-id of the site; returns how many. */
+static size_t
+add_entries(struct ms_entry *out, const struct conf_ms_site *s,
+    const struct conf_ms_prefix *p, uint32_t site, uint32_t index)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->keys.ring.n; i++) {
+		const uint8_t id = s->keys.ring.keys[i]->key_id;
+		bool known = false;
+
+		for (size_t j = 0; j < n; j++)
+			known |= out[j].key_id == id;
+		if (!known)
+			out[n++] =
+			    (struct ms_entry){ p->prefix, id, site, index };
+	}
+	return n;
+}
+
 static void
 check_ms_prefixes(struct xtr_conf *c)
 {
@@ -78,8 +98,12 @@ check_ms_prefixes(struct xtr_conf *c)
 	struct ms_entry *all;
 	size_t n = 0;
 
-	for (size_t i = 0; i < sites->n; i++)
-		n += conf_at(*sites, struct conf_ms_site, i)->prefixes.n;
+	for (size_t i = 0; i < sites->n; i++) {
+		const struct conf_ms_site *s =
+		    conf_at(*sites, struct conf_ms_site, i);
+
+		n += s->prefixes.n * s->keys.ring.n;
+	}
 	all = conf_alloc(c->doc, n * sizeof(*all));
 	n = 0;
 	for (size_t i = 0; i < sites->n; i++) {
@@ -92,9 +116,8 @@ check_ms_prefixes(struct xtr_conf *c)
 
 			p->prefix =
 			    conf_check_prefix(&p->prefix, p->instance_id);
-			all[n++] = (struct ms_entry){ p->prefix,
-				(uint8_t)s->key.key_id, (uint32_t)i,
-				(uint32_t)j };
+			n += add_entries(
+			    &all[n], s, p, (uint32_t)i, (uint32_t)j);
 		}
 	}
 	if (!n)
@@ -122,7 +145,7 @@ conf_check_map_server(struct xtr_conf *c)
 		    conf_edit(*sites, struct conf_ms_site, i);
 
 		snprintf(what, sizeof(what), "map-server.sites[%zu]", i);
-		conf_check_map_key(c, s->pos, what, &s->key);
+		conf_check_map_keys(c, s->pos, what, &s->keys);
 	}
 	check_ms_prefixes(c);
 }

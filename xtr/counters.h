@@ -23,6 +23,7 @@
 	X(map_reply_limited, "map-reply.limited") \
 	X(map_register_sent, "map-register.sent") \
 	X(map_register_retried, "map-register.retried") \
+	X(map_register_other_key, "map-register.other-key") \
 	X(map_register_given_up, "map-register.given-up") \
 	X(map_register_delayed, "map-register.delayed") \
 	X(map_notify_sent, "map-notify.sent") \

@@ -24,9 +24,9 @@ enum {
 };
 
 static bool
-can_ask(const struct xtr *x)
+can_ask(const struct xtr *x, const struct eid *eid)
 {
-	return x->conf->site.rlocs.n && resolver_count(x);
+	return x->conf->site.rlocs.n && resolver_count(x, eid);
 }
 
 void
@@ -40,7 +40,7 @@ itr_on_miss(struct xtr *x, const struct eid *eid, const struct eid *source,
 		x->counters.data_drop_negative++;
 		return;
 	}
-	if (!can_ask(x) || eids_own(x, eid)) {
+	if (!can_ask(x, eid) || eids_own(x, eid)) {
 		x->counters.data_drop_no_locator++;
 		return;
 	}
@@ -58,7 +58,7 @@ resolve(struct xtr *x, const struct eid *eid, bool refresh)
 {
 	struct lookup *l;
 
-	if (!can_ask(x) || eids_own(x, eid))
+	if (!can_ask(x, eid) || eids_own(x, eid))
 		return;
 	l = lookup_obtain(x, eid);
 	if (!l || lookup_begin(l, NULL, true))
@@ -88,7 +88,7 @@ itr_on_smr(struct xtr *x, const struct eid *eid, const struct addr *from)
 	struct lookup *l = pending_find(x->pending, eid);
 	const bool known = smr_sender_known(x, eid, from);
 
-	if (!can_ask(x) || eids_own(x, eid) ||
+	if (!can_ask(x, eid) || eids_own(x, eid) ||
 	    (!map_cache_match(x->map_cache, eid) && !(l && l->asking)))
 		return false;
 	l = lookup_obtain(x, eid);
@@ -121,7 +121,7 @@ itr_ask(struct xtr *x, const struct eid *eid, int64_t timeout_ms, lookup_fn *fn)
 	struct lookup *l;
 	unsigned n = 0;
 
-	if (!can_ask(x))
+	if (!can_ask(x, eid))
 		return ERR_ROLE;
 	l = lookup_obtain(x, eid);
 	if (!l)

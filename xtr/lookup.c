@@ -100,7 +100,9 @@ static void
 send_request(struct lookup *l, struct mono now)
 {
 	struct xtr *x = l->x;
-	const unsigned round = l->tries / resolver_count(x);
+	const unsigned resolvers = resolver_count(x, &l->eid);
+	/* None any more after a reload: it is asked nobody, and given up. */
+	const unsigned round = resolvers ? l->tries / resolvers : BACKOFF_MAX;
 	const int64_t wait_ms = (REQUEST_INTERVAL_S * 1000)
 	    << (round < BACKOFF_MAX ? round : BACKOFF_MAX);
 

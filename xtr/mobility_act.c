@@ -45,13 +45,15 @@ site_of(const struct xtr *x, const uint8_t xtr_id[16])
 static void
 note_map_servers(struct xtr *x, const struct eid_entry *e)
 {
-	const struct conf_mapping_system *s =
-	    e->mobile ? e->mobile->system : NULL;
+	for (size_t i = 0; e->mobile && i < e->mobile->systems.n; i++) {
+		const struct conf_list *servers =
+		    &e->mobile->systems.list[i]->map_servers;
 
-	for (size_t i = 0; s && i < s->map_servers.n; i++)
-		move_note(x, &e->eid, MOVE_REGISTER,
-		    &conf_at(s->map_servers, struct conf_map_server_peer, i)
-			 ->address);
+		for (size_t j = 0; j < servers->n; j++)
+			move_note(x, &e->eid, MOVE_REGISTER,
+			    &conf_at(*servers, struct conf_map_server_peer, j)
+				 ->address);
+	}
 }
 
 /* docs/cpm.md 6.1. */

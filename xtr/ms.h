@@ -167,13 +167,14 @@ ms_prefix_match(const struct map_server *, const struct eid *eid);
 bool ms_site_may(
     const struct map_server *, const struct ms_site *, const struct eid *eid);
 /*
- * The site whose key verifies the Map-Register 'm' in 'dg': of those that cover
- * one of its first records, with that key-id and source.  ERR_KEY_UNKNOWN,
+ * The site one of whose keys, '*key', verifies the Map-Register 'm' in 'dg': of
+ * those that cover one of its first records, with that source.  ERR_KEY_UNKNOWN,
  * ERR_SOURCE, ERR_ALGORITHM, ERR_AUTH; ERR_UNSUPPORTED if a record's EID is of a
  * kind that we do not know.
  */
 enum err ms_site_verify(struct map_server *, const struct datagram *dg,
-    const struct map_register *m, struct ms_site **out) MUST_USE;
+    const struct map_register *m, struct ms_site **out,
+    const struct auth_key **key) MUST_USE;
 
 /* ms_peer.c */
 

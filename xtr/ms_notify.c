@@ -117,12 +117,16 @@ ms_notices_fini(struct map_server *ms)
 const struct auth_key *
 ms_peer_auth(const struct peer *p, struct auth_key *own)
 {
+	const struct conf_keyring *ring;
 	const struct auth_key *key;
 
 	own->secret_len = 0;
 	if (!p->site->conf)
 		return NULL;
-	key = &p->site->conf->key.key;
+	ring = &p->site->conf->keys.ring;
+	key = keyring_find(ring, p->key.key_id, p->algorithm);
+	if (!key) /* its key is gone: it may have the new one */
+		return ring->keys[0];
 	if (!(key->accept >> p->algorithm & 1) ||
 	    (p->algorithm == key->algorithm && p->auth_len == auth_len(key)))
 		return key;
@@ -320,13 +324,15 @@ map_server_on_map_notify_ack(
 	struct notice *n =
 	    table_entry(table_find(&x->map_server->notices, &m->nonce),
 		struct notice, by_nonce);
+	const struct auth_key *key;
 	enum err err;
 
 	if (!n)
 		return ERR_NONCE;
 	if (!n->peer->site->conf)
 		return ERR_KEY_UNKNOWN;
-	err = auth_verify(dg->bytes, dg->len, &n->peer->site->conf->key.key);
+	err = keyring_verify(
+	    &n->peer->site->conf->keys.ring, dg->bytes, dg->len, &key);
 	if (!err)
 		notice_end(n);
 	return err;

@@ -214,6 +214,7 @@ map_server_on_map_register(
     struct xtr *x, const struct datagram *dg, struct map_register *m)
 {
 	struct map_server *ms = x->map_server;
+	const struct auth_key *key;
 	struct ms_site *s;
 	struct peer *p;
 	enum err err;
@@ -224,12 +225,12 @@ map_server_on_map_register(
 		return ERR_UNSUPPORTED; /* NAT traversal */
 	if (!m->n_records)
 		return ERR_MALFORMED;
-	err = ms_site_verify(ms, dg, m, &s);
+	err = ms_site_verify(ms, dg, m, &s, &key);
 	if (!err)
 		err = ms_peer_get(ms, s, dg, m, &p);
 	if (err)
 		return err;
-	if (!s->conf->key.key.replay_off && p->heard) {
+	if (!key->replay_off && p->heard) {
 		if (is_copy(p, m)) {
 			if (mono_before(xtr_now(x), p->copy_after))
 				return ERR_RATE;

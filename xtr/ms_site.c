@@ -147,6 +147,7 @@ struct trial {
 	const struct map_register *m;
 	struct ms_site *tried[MS_KEYS_TRIED];
 	unsigned n;
+	const struct auth_key *key; /* the one that fits */
 	enum err err;
 };
 
@@ -159,7 +160,7 @@ source_fits(const struct conf_ms_site *s, const struct addr *from)
 	return s->sources.n == 0;
 }
 
-/* True if the key of 's' verifies; keeps the more telling reason otherwise. */
+/* True if a key of 's' verifies; keeps the more telling reason otherwise. */
 static bool
 try_site(struct trial *t, struct ms_site *s)
 {
@@ -168,8 +169,9 @@ try_site(struct trial *t, struct ms_site *s)
 	for (unsigned i = 0; i < t->n; i++)
 		if (t->tried[i] == s)
 			return false;
-	if (!s->conf || s->conf->key.key.key_id != t->m->auth.key_id ||
-	    t->n == MS_KEYS_TRIED)
+	if (!s->conf || t->n == MS_KEYS_TRIED ||
+	    !keyring_find(
+		&s->conf->keys.ring, t->m->auth.key_id, t->m->auth.algorithm))
 		return false;
 	if (!source_fits(s->conf, &t->dg->from)) {
 		if (t->err == ERR_KEY_UNKNOWN)
@@ -177,7 +179,8 @@ try_site(struct trial *t, struct ms_site *s)
 		return false;
 	}
 	t->tried[t->n++] = s;
-	err = auth_verify(t->dg->bytes, t->dg->len, &s->conf->key.key);
+	err = keyring_verify(
+	    &s->conf->keys.ring, t->dg->bytes, t->dg->len, &t->key);
 	if (err && t->err != ERR_AUTH)
 		t->err = err;
 	return !err;
@@ -198,7 +201,8 @@ try_covering(struct map_server *ms, struct trial *t, const struct eid *eid)
 
 enum err
 ms_site_verify(struct map_server *ms, const struct datagram *dg,
-    const struct map_register *m, struct ms_site **out)
+    const struct map_register *m, struct ms_site **out,
+    const struct auth_key **key)
 {
 	struct trial t = { .dg = dg, .m = m, .err = ERR_KEY_UNKNOWN };
 	struct records left = m->records;
@@ -218,5 +222,6 @@ ms_site_verify(struct map_server *ms, const struct datagram *dg,
 	if (!s)
 		return t.err;
 	*out = s;
+	*key = t.key;
 	return ERR_OK;
 }

@@ -153,6 +153,23 @@ reg_acked(struct reg *g)
 		loop_timer_set(g->timer, REGISTER_INTERVAL_S * 1000);
 }
 
+void
+reg_goes_on(struct reg *g)
+{
+	g->confirmed = true;
+	g->state = REG_REGISTERED;
+	bundle_join(g);
+	if (!g->bundle)
+		loop_timer_set(g->timer, REGISTER_INTERVAL_S * 1000);
+}
+
+void
+reg_again(struct reg *g)
+{
+	g->state = REG_SEND;
+	ready_join(g);
+}
+
 /* No Map-Notify in time, RFC 9301 5.7. */
 static void
 retransmit_due(void *arg)
@@ -183,7 +200,7 @@ reg_pace_due(void *arg)
 			continue;
 		}
 		if (!reg_message_add(m, g)) {
-			if (m->proxy == reg_wants_proxy(g))
+			if (m->flags == reg_flags(g))
 				break; /* full */
 			continue;
 		}
@@ -264,24 +281,35 @@ restart(struct reg_eid *r, bool withdraw)
 	}
 }
 
-const struct conf_mapping_system *
-reg_system(const struct eid_entry *e)
+const struct conf_systems *
+reg_systems(const struct eid_entry *e)
 {
+	static const struct conf_systems none;
+
 	if (e->conf)
-		return e->conf->system;
-	return e->mobile ? e->mobile->system : NULL;
+		return &e->conf->systems;
+	return e->mobile ? &e->mobile->systems : &none;
+}
+
+static bool
+is_among(const struct conf_systems *systems, const struct reg_server *s)
+{
+	for (size_t i = 0; i < systems->n; i++)
+		if (systems->list[i] == s->system)
+			return true;
+	return false;
 }
 
 struct reg_eid *
 reg_eid_new(struct xtr *x, const struct eid *eid, bool dynamic,
-    const struct conf_mapping_system *system)
+    const struct conf_systems *systems)
 {
 	struct registers *t = x->registers;
 	struct reg_eid *r;
 	unsigned n = 0;
 
 	for (size_t i = 0; i < t->n_servers; i++)
-		n += t->servers[i].system == system;
+		n += is_among(systems, &t->servers[i]);
 	if (n == 0 || !(r = calloc(1, sizeof(*r) + n * sizeof(r->regs[0]))))
 		return NULL;
 	r->x = x;
@@ -292,7 +320,7 @@ reg_eid_new(struct xtr *x, const struct eid *eid, bool dynamic,
 	for (size_t i = 0; i < t->n_servers; i++) {
 		struct reg *g = &r->regs[r->n];
 
-		if (t->servers[i].system != system)
+		if (!is_among(systems, &t->servers[i]))
 			continue;
 		r->n++;
 		g->of = r;
@@ -316,7 +344,6 @@ static struct reg_eid *
 obtain(struct xtr *x, const struct eid *eid)
 {
 	const struct eid_entry *e = eids_find(x->eids, eid);
-	const struct conf_mapping_system *system;
 	struct reg_eid *r = reg_find(x->registers, eid);
 	char buf[EID_STR_MAX];
 
@@ -324,12 +351,10 @@ obtain(struct xtr *x, const struct eid *eid)
 		return NULL;
 	if (r)
 		return r;
-	system = reg_system(e);
-	r = system ? reg_eid_new(x, eid, !e->is_static, system) : NULL;
+	r = reg_eid_new(x, eid, !e->is_static, reg_systems(e));
 	if (!r)
 		log_warning("register", "%s: %s", eid_str(eid, buf),
-		    system && system->map_servers.n ? err_str(ERR_NOMEM)
-						    : "no Map-Server");
+		    reg_systems(e)->n ? err_str(ERR_NOMEM) : "no Map-Server");
 	return r;
 }
 

@@ -9,7 +9,6 @@
  */
 #include "register_state.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/auth.h"
@@ -20,7 +19,7 @@
 
 enum verdict { NONCE_NEW, NONCE_SEEN, NONCE_OLD };
 
-#define KEY_MAX (ADDR_STR_MAX + 32)
+#define KEY_MAX (ADDR_STR_MAX + 80) /* names have 63 octets */
 
 /* Where the highest nonce of this Map-Server is kept. */
 static size_t
@@ -28,8 +27,8 @@ store_key(const struct reg_server *s, char out[KEY_MAX])
 {
 	char buf[ADDR_STR_MAX];
 
-	return (size_t)snprintf(out, KEY_MAX, "map-notify %s %" PRId64,
-	    addr_str(&s->peer->address, buf), s->peer->key.key_id);
+	return (size_t)snprintf(out, KEY_MAX, "map-notify %s %s",
+	    addr_str(&s->peer->address, buf), s->system->name);
 }
 
 /* The highest one of an earlier process: nothing up to it is believed. */
@@ -53,11 +52,12 @@ recall(struct reg_server *s)
 }
 
 static enum verdict
-nonce_check(const struct reg_server *s, uint64_t nonce)
+nonce_check(
+    const struct reg_server *s, const struct auth_key *key, uint64_t nonce)
 {
 	const unsigned bit = (unsigned)(nonce % REG_WINDOW);
 
-	if (s->peer->key.key.replay_off || !s->heard || nonce > s->highest)
+	if (key->replay_off || !s->heard || nonce > s->highest)
 		return NONCE_NEW;
 	if (s->highest - nonce >= REG_WINDOW)
 		return NONCE_OLD;
@@ -94,7 +94,8 @@ nonce_accept(struct reg_server *s, uint64_t nonce)
 
 /* The Map-Server that sent it: by address, then by whose key fits. */
 static enum err
-authenticate(struct xtr *x, const struct datagram *dg, struct reg_server **out)
+authenticate(struct xtr *x, const struct datagram *dg, struct reg_server **out,
+    const struct auth_key **key)
 {
 	struct registers *t = x->registers;
 	enum err err = ERR_SOURCE;
@@ -105,7 +106,8 @@ authenticate(struct xtr *x, const struct datagram *dg, struct reg_server **out)
 
 		if (!addr_equal(&s->peer->address, &dg->from))
 			continue;
-		this_err = auth_verify(dg->bytes, dg->len, &s->peer->key.key);
+		this_err = keyring_verify(
+		    &s->peer->keys.ring, dg->bytes, dg->len, key);
 		if (!this_err) {
 			*out = s;
 			return ERR_OK;
@@ -170,11 +172,10 @@ acknowledge_all(
 
 /* Same nonce, same records, our MAC. */
 static void
-send_ack(
-    struct reg_server *s, const struct datagram *dg, const struct map_notify *m)
+send_ack(struct reg_server *s, const struct auth_key *key,
+    const struct datagram *dg, const struct map_notify *m)
 {
 	struct xtr *x = s->x;
-	const struct auth_key *key = &s->peer->key.key;
 	const struct map_notify ack = {
 		.type = LISP_MAP_NOTIFY_ACK,
 		.nonce = m->nonce,
@@ -198,8 +199,8 @@ send_ack(
 }
 
 static enum err
-unsolicited(
-    struct reg_server *s, const struct datagram *dg, const struct map_notify *m)
+unsolicited(struct reg_server *s, const struct auth_key *key,
+    const struct datagram *dg, const struct map_notify *m)
 {
 	struct xtr *x = s->x;
 	struct records records = m->records;
@@ -208,10 +209,10 @@ unsolicited(
 	struct eid eid;
 
 	recall(s);
-	verdict = nonce_check(s, m->nonce);
+	verdict = nonce_check(s, key, m->nonce);
 	if (verdict == NONCE_OLD)
 		return ERR_REPLAY;
-	send_ack(s, dg, m);
+	send_ack(s, key, dg, m);
 	if (verdict == NONCE_SEEN)
 		return ERR_OK;
 	nonce_accept(s, m->nonce);
@@ -225,14 +226,17 @@ enum err
 register_on_map_notify(
     struct xtr *x, const struct datagram *dg, struct map_notify *m)
 {
+	const struct auth_key *key;
 	struct reg_server *s;
-	enum err err = authenticate(x, dg, &s);
+	enum err err = authenticate(x, dg, &s, &key);
 
 	if (err)
 		return err;
 	/* Late ones acknowledge nothing any more, and are no news either. */
 	if (acknowledge_all(x, s, m) ||
-	    reg_nonce_is_ours(x->registers, m->nonce))
+	    reg_nonce_is_ours(x->registers, m->nonce)) {
+		reg_server_answered(s, key);
 		return ERR_OK;
-	return unsolicited(s, dg, m);
+	}
+	return unsolicited(s, key, dg, m);
 }

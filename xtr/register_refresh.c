@@ -20,7 +20,7 @@ enum { NOTIFY_ROUNDS = 5, JITTER_PERCENT = 10 };
 
 struct bundle {
 	struct reg_server *server;
-	bool proxy;
+	unsigned flags;
 	unsigned n, rounds;
 	size_t octets;
 	struct reg *first;
@@ -141,14 +141,14 @@ due(void *arg)
 }
 
 static struct bundle *
-bundle_new(struct reg_server *s, bool proxy)
+bundle_new(struct reg_server *s, unsigned flags)
 {
 	struct bundle *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return NULL;
 	b->server = s;
-	b->proxy = proxy;
+	b->flags = flags;
 	b->timer = loop_timer_new(s->x->loop, due, b);
 	if (!b->timer) {
 		free(b);
@@ -163,7 +163,7 @@ void
 bundle_join(struct reg *g)
 {
 	struct reg_server *s = g->server;
-	const bool proxy = reg_wants_proxy(g);
+	const unsigned flags = reg_flags(g);
 	/* What is left for records with the longest authentication data. */
 	const size_t room =
 	    (s->peer->address.afi == AFI_IPV4 ? LISP_PAYLOAD_IPV4
@@ -173,8 +173,8 @@ bundle_join(struct reg *g)
 
 	if (g->bundle)
 		return;
-	if (!b || b->proxy != proxy || b->octets + g->octets > room)
-		b = bundle_new(s, proxy);
+	if (!b || b->flags != flags || b->octets + g->octets > room)
+		b = bundle_new(s, flags);
 	if (!b)
 		return; /* out of memory: reg_acked() sees it */
 	g->bundle = b;

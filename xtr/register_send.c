@@ -51,11 +51,51 @@ reg_nonce_is_ours(const struct registers *t, uint64_t nonce)
 	    (nonce < t->first_nonce && t->first_nonce - nonce < NONCES_SKIPPED);
 }
 
-bool
-reg_wants_proxy(const struct reg *g)
+/*
+ * A dynamic EID is never merged: the site that it left would stay in the record.
+ */
+unsigned
+reg_flags(const struct reg *g)
 {
-	return g->of->dynamic ? g->server->x->conf->mobility.proxy_reply
-			      : g->server->peer->proxy_reply;
+	const struct conf_map_server_peer *peer = g->server->peer;
+	const bool dynamic = g->of->dynamic,
+		   proxy = dynamic ? g->server->x->conf->mobility.proxy_reply
+				   : peer->proxy_reply;
+
+	return (proxy ? REG_PROXY : 0u) |
+	    (peer->merge && !dynamic ? REG_MERGE : 0u) |
+	    (peer->use_ttl ? REG_USE_TTL : 0u);
+}
+
+/*
+ * No Map-Notify for a while although one was asked for: the Map-Server may have
+ * another of our keys.
+ */
+static void
+choose_key(struct reg_server *s)
+{
+	const struct conf_keyring *ring = &s->peer->keys.ring;
+	const struct mono now = xtr_now(s->x);
+	char buf[ADDR_STR_MAX];
+	size_t i = 0;
+
+	if (!s->asked || ring->n == 1 ||
+	    mono_before(now, mono_add_ms(s->unanswered, REG_KEY_WAIT_MS)))
+		return;
+	while (ring->keys[i] != s->key)
+		i++;
+	s->key = ring->keys[(i + 1) % ring->n];
+	s->asked = false;
+	s->x->counters.map_register_other_key++;
+	log_info("register", "%s does not answer: trying key-id %u",
+	    addr_str(&s->peer->address, buf), s->key->key_id);
+}
+
+void
+reg_server_answered(struct reg_server *s, const struct auth_key *key)
+{
+	s->key = key;
+	s->asked = false;
 }
 
 struct reg_message *
@@ -63,16 +103,44 @@ reg_message_begin(struct reg_server *s)
 {
 	s->message->server = s;
 	s->message->n = 0;
-	s->message->proxy = false;
+	s->message->flags = 0;
 	s->message->used = 0;
 	return s->message;
 }
 
-/* Octets of a Map-Register around its records. */
-static size_t
-frame_octets(const struct reg_server *s)
+/* Octets of a Map-Register around its records, with whichever key. */
+enum { FRAME_OCTETS = AUTH_MSG_MIN + AUTH_DATA_MAX + 16 + 8 };
+
+static enum err
+record_encode(struct wire_writer *w, const struct reg *g)
 {
-	return AUTH_MSG_MIN + auth_len(&s->peer->key.key) + 16 + 8;
+	const struct reg_server *s = g->server;
+	struct mapping mapping;
+
+	if (g->of->withdraw)
+		etr_withdrawal(s->x, &g->of->eid, &mapping);
+	else
+		etr_mapping(s->x, eids_find(s->x->eids, &g->of->eid), &mapping);
+	mapping_encode(w, &mapping);
+	return w->err;
+}
+
+static uint64_t
+hash(const struct reg *g, const uint8_t *record, size_t len)
+{
+	const struct conf_site *site = &g->server->x->conf->site;
+	const uint64_t flags[2] = { reg_flags(g), (uint64_t)site->site_id };
+
+	return table_hash(flags, record, len);
+}
+
+uint64_t
+reg_record_hash(const struct reg *g)
+{
+	uint8_t bytes[LISP_MSG_MAX];
+	struct wire_writer w = wire_writer(bytes, sizeof(bytes));
+
+	return record_encode(&w, g) ? 0 : hash(g, bytes, wire_written(&w));
 }
 
 bool
@@ -82,24 +150,20 @@ reg_message_add(struct reg_message *m, struct reg *g)
 	const size_t limit =
 	    (s->peer->address.afi == AFI_IPV4 ? LISP_PAYLOAD_IPV4
 					      : LISP_PAYLOAD_IPV6) -
-	    frame_octets(s);
-	struct wire_writer w = wire_writer(m->records + m->used,
-	    sizeof(m->records) - frame_octets(s) - m->used);
-	struct mapping mapping;
+	    FRAME_OCTETS;
+	struct wire_writer w = wire_writer(
+	    m->records + m->used, sizeof(m->records) - FRAME_OCTETS - m->used);
 
-	if (m->n &&
-	    (m->n == LISP_RECORDS_MAX || m->proxy != reg_wants_proxy(g)))
+	if (m->n && (m->n == LISP_RECORDS_MAX || m->flags != reg_flags(g)))
 		return false;
-	if (g->of->withdraw)
-		etr_withdrawal(s->x, &g->of->eid, &mapping);
-	else
-		etr_mapping(s->x, eids_find(s->x->eids, &g->of->eid), &mapping);
-	mapping_encode(&w, &mapping);
+	if (record_encode(&w, g))
+		return false;
 	g->octets = wire_written(&w);
-	if (w.err || (m->n && m->used + g->octets > limit))
+	if (m->n && m->used + g->octets > limit)
 		return false;
+	g->hash = hash(g, m->records + m->used, g->octets);
 	m->used += g->octets;
-	m->proxy = reg_wants_proxy(g);
+	m->flags = reg_flags(g);
 	m->regs[m->n++] = g;
 	return true;
 }
@@ -115,7 +179,7 @@ encode_and_send(const struct reg_message *m, const struct map_register *header)
 	map_register_header(&w, header);
 	wire_put_bytes(&w, m->records, m->used);
 	map_register_trailer(&w, header);
-	if (w.err || auth_sign(bytes, wire_written(&w), &peer->key.key)) {
+	if (w.err || auth_sign(bytes, wire_written(&w), m->server->key)) {
 		x->counters.output_errors++;
 		return;
 	}
@@ -127,20 +191,25 @@ void
 reg_message_send(struct reg_message *m, bool want_notify)
 {
 	struct xtr *x = m->server->x;
-	const struct auth_key *key = &m->server->peer->key.key;
+	struct reg_server *s = m->server;
+	const struct auth_key *key;
 	struct map_register header = {
-		.proxy = m->proxy,
+		.proxy = m->flags & REG_PROXY,
+		.merge = m->flags & REG_MERGE,
+		.use_ttl = m->flags & REG_USE_TTL,
 		.has_xtr_id = !uuid_is_zero(x->conf->site.xtr_id),
 		.want_notify = want_notify,
-		.auth = { .key_id = key->key_id,
-		    .algorithm = key->algorithm,
-		    .len = auth_len(key) },
 		.n_records = m->n,
 		.site_id = (uint64_t)x->conf->site.site_id,
 	};
 
 	if (m->n == 0)
 		return;
+	choose_key(s);
+	key = s->key;
+	header.auth = (struct auth_header){ .key_id = key->key_id,
+		.algorithm = key->algorithm,
+		.len = auth_len(key) };
 	header.nonce = next_nonce(x);
 	memcpy(header.xtr_id, x->conf->site.xtr_id, sizeof(header.xtr_id));
 	if (m->regs[0]->tries)
@@ -148,7 +217,11 @@ reg_message_send(struct reg_message *m, bool want_notify)
 	else
 		x->counters.map_register_sent++;
 	encode_and_send(m, &header);
+	if (want_notify && !s->asked) {
+		s->asked = true;
+		s->unanswered = xtr_now(x);
+	}
 	for (unsigned i = 0; i < m->n; i++)
 		reg_sent(m->regs[i], header.nonce, want_notify);
-	reg_message_begin(m->server);
+	reg_message_begin(s);
 }

@@ -20,6 +20,7 @@ server_init(struct xtr *x, struct reg_server *s,
 	s->x = x;
 	s->system = system;
 	s->peer = peer;
+	s->key = peer->keys.ring.keys[0];
 	s->message = malloc(sizeof(*s->message));
 	s->pace = loop_timer_new(x->loop, reg_pace_due, s);
 	return s->message && s->pace;
@@ -150,6 +151,35 @@ registers_walk(const struct xtr *x,
 	}
 }
 
+static bool
+same_server(const struct reg_server *a, const struct reg_server *b)
+{
+	return addr_equal(&a->peer->address, &b->peer->address) &&
+	    strcmp(a->system->name, b->system->name) == 0;
+}
+
+static bool
+same_key(const struct auth_key *a, const struct auth_key *b)
+{
+	return a->key_id == b->key_id && a->algorithm == b->algorithm;
+}
+
+/*
+ * The key that was answered goes on being used, unless the file prefers one now
+ * that it did not before.
+ */
+static void
+inherit_key(struct reg_server *s, const struct reg_server *old)
+{
+	const struct conf_keyring *ring = &s->peer->keys.ring;
+
+	if (!same_key(ring->keys[0], old->peer->keys.ring.keys[0]))
+		return;
+	for (size_t i = 0; i < ring->n; i++)
+		if (same_key(ring->keys[i], old->key))
+			s->key = ring->keys[i];
+}
+
 /* What a Map-Server is known by outlives the change of the configuration. */
 static void
 inherit(struct registers *t, const struct registers *old)
@@ -163,9 +193,9 @@ inherit(struct registers *t, const struct registers *old)
 		for (size_t j = 0; j < old->n_servers; j++) {
 			const struct reg_server *o = &old->servers[j];
 
-			if (!addr_equal(&s->peer->address, &o->peer->address) ||
-			    s->peer->key.key_id != o->peer->key.key_id)
+			if (!same_server(s, o))
 				continue;
+			inherit_key(s, o);
 			s->heard = o->heard;
 			s->highest = o->highest;
 			memcpy(s->seen, o->seen, sizeof(s->seen));
@@ -173,19 +203,51 @@ inherit(struct registers *t, const struct registers *old)
 	}
 }
 
-static const struct conf_mapping_system *
-system_named(const struct xtr *x, const char *name)
+/* The new table's Map-Servers that 'old' is or was registered with. */
+static void
+former_systems(const struct xtr *x, const struct reg_eid *old,
+    const struct conf_mapping_system **list, struct conf_systems *out)
 {
-	const struct conf_list *systems = &x->conf->mapping_systems;
+	const struct registers *t = x->registers;
 
-	for (size_t i = 0; i < systems->n; i++) {
-		const struct conf_mapping_system *s =
-		    conf_at(*systems, struct conf_mapping_system, i);
+	*out = (struct conf_systems){ list, 0 };
+	for (size_t i = 0; i < t->n_servers; i++) {
+		const struct reg_server *s = &t->servers[i];
+		bool was = false;
 
-		if (strcmp(s->name, name) == 0)
-			return s;
+		for (unsigned j = 0; j < old->n; j++)
+			was |= old->regs[j].sent_ever &&
+			    same_server(old->regs[j].server, s);
+		if (was && (!out->n || list[out->n - 1] != s->system))
+			list[out->n++] = s->system;
 	}
+}
+
+static const struct reg *
+reg_at(const struct reg_eid *r, const struct reg_server *s)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (same_server(r->regs[i].server, s))
+			return &r->regs[i];
 	return NULL;
+}
+
+/*
+ * Registered there, and what would be sent now is what was sent: it goes on as
+ * if nothing had been.
+ */
+static bool
+goes_on(struct reg *g, const struct reg *old)
+{
+	if (!old || old->state != REG_REGISTERED || !old->confirmed ||
+	    old->hash != reg_record_hash(g))
+		return false;
+	g->confirmed_ms = old->confirmed_ms;
+	g->sent_ms = old->sent_ms;
+	g->octets = old->octets;
+	g->hash = old->hash;
+	reg_goes_on(g);
+	return true;
 }
 
 /* One EID of the old table; see registers_reload(). */
@@ -193,25 +255,31 @@ static void
 carry_over(struct xtr *x, const struct reg_eid *old)
 {
 	const struct eid_entry *e = eids_find(x->eids, &old->eid);
-	const bool ours = e && eid_is_ours(e) && reg_system(e);
-	const struct conf_mapping_system *system = ours
-	    ? reg_system(e)
-	    : system_named(x, old->regs[0].server->system->name);
-	struct reg_eid *r = old->idle || !system
-	    ? NULL
-	    : reg_eid_new(x, &old->eid, old->dynamic, system);
+	const bool ours = e && eid_is_ours(e) && reg_systems(e)->n;
+	const struct conf_mapping_system *list[CONF_SYSTEMS_MAX];
+	struct conf_systems former, present;
+	struct reg_eid *r;
 
+	former_systems(x, old, list, &former);
+	present = ours ? *reg_systems(e) : former;
+	r = old->idle || !present.n
+	    ? NULL
+	    : reg_eid_new(x, &old->eid, old->dynamic, &present);
 	if (!r)
 		return;
 	r->full = old->full;
+	r->told = old->told;
 	for (unsigned i = 0; i < r->n; i++)
-		r->regs[i].sent_ever = true;
+		r->regs[i].sent_ever = reg_at(old, r->regs[i].server) != NULL;
 	if (!ours || old->withdraw)
 		register_withdraw(x, &r->eid);
 	else if (old->paused)
 		register_pause(x, &r->eid);
 	else
-		register_schedule_later(x, &r->eid);
+		for (unsigned i = 0; i < r->n; i++)
+			if (!goes_on(
+				&r->regs[i], reg_at(old, r->regs[i].server)))
+				reg_again(&r->regs[i]);
 }
 
 static bool

@@ -23,6 +23,7 @@ enum {
 	REG_RECENT = 4096, /* last ones of all: ours, if no longer needed */
 	REG_WITHDRAW_TRIES = 8, /* by then the registration has expired */
 	REG_PACE_MS = 10,	/* between packed messages to a Map-Server */
+	REG_KEY_WAIT_MS = 5000, /* without an answer: the next key */
 	REG_WINDOW = 4096,	/* nonces of Map-Notifies below the highest */
 };
 
@@ -50,6 +51,7 @@ struct reg { /* one EID at one Map-Server */
 	int64_t sent_ms, confirmed_ms;
 	struct loop_timer *timer; /* retransmission */
 	size_t octets;		  /* of the record, when last encoded */
+	uint64_t hash;		  /* of it and its flags then */
 
 	bool ready; /* in the server's list of those to be packed */
 	struct reg *next_ready, *prev_ready;
@@ -76,6 +78,12 @@ struct reg_server { /* one configured Map-Server */
 	struct xtr *x;
 	const struct conf_mapping_system *system;
 	const struct conf_map_server_peer *peer;
+	/* The key of its ring that we sign with: the first one that it answers;
+	 * 'unanswered' is when the oldest Map-Register went that asks for a
+	 * Map-Notify and has none. */
+	const struct auth_key *key;
+	bool asked;
+	struct mono unanswered;
 	struct reg *ready, *last_ready; /* to be packed */
 	struct loop_timer *pace;
 	struct reg_message *message;
@@ -105,14 +113,17 @@ bool reg_is_current(const struct reg *);
 void reg_done(struct reg *);
 /* It was sent under 'nonce'. */
 void reg_sent(struct reg *, uint64_t nonce, bool want_notify);
+/* A new one of a reload: registered already / with the next packed message. */
+void reg_goes_on(struct reg *);
+void reg_again(struct reg *);
 /* A Map-Notify of its series came. */
 void reg_acked(struct reg *);
 struct reg_eid *reg_find(const struct registers *, const struct eid *);
-/* The mapping system an entry belongs to, or NULL. */
-const struct conf_mapping_system *reg_system(const struct eid_entry *);
-/* A new one without anything to do; NULL if 'system' has no Map-Server. */
+/* The mapping systems an entry belongs to; empty if none. */
+const struct conf_systems *reg_systems(const struct eid_entry *);
+/* A new one without anything to do; NULL if they have no Map-Server. */
 struct reg_eid *reg_eid_new(struct xtr *, const struct eid *, bool dynamic,
-    const struct conf_mapping_system *system);
+    const struct conf_systems *);
 void reg_eid_free(struct reg_eid *);
 /* Timer of reg_server.pace. */
 void reg_pace_due(void *server);
@@ -120,7 +131,7 @@ void reg_pace_due(void *server);
 /* register_send.c: one Map-Register in the making. */
 struct reg_message {
 	struct reg_server *server;
-	bool proxy;
+	unsigned flags; /* of all its records */
 	unsigned n;
 	size_t used;
 	struct reg *regs[LISP_RECORDS_MAX];
@@ -128,13 +139,19 @@ struct reg_message {
 };
 /* The Map-Server's one, empty; in use until it is sent. */
 struct reg_message *reg_message_begin(struct reg_server *);
-/* False if it does not fit any more or needs another P bit. */
+/* False if it does not fit any more or needs other flags. */
 bool reg_message_add(struct reg_message *, struct reg *);
 /* Sends it, if it has records, and empties it. */
 void reg_message_send(struct reg_message *, bool want_notify);
 /* True if a Map-Register of ours had this nonce. */
 bool reg_nonce_is_ours(const struct registers *, uint64_t nonce);
-bool reg_wants_proxy(const struct reg *);
+/* Bits of the header that a record needs. */
+enum { REG_PROXY = 1, REG_MERGE = 2, REG_USE_TTL = 4 };
+unsigned reg_flags(const struct reg *);
+/* The Map-Server answered what was signed with 'key'. */
+void reg_server_answered(struct reg_server *, const struct auth_key *key);
+/* What 'g' would be sent as now. */
+uint64_t reg_record_hash(const struct reg *g);
 
 /* register_refresh.c */
 void bundle_join(struct reg *);

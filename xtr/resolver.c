@@ -11,27 +11,15 @@
 #include "common/msg.h"
 #include "xtr/output.h"
 
-unsigned
-resolver_count(const struct xtr *x)
-{
-	const struct conf_list *systems = &x->conf->mapping_systems;
-	size_t n = 0;
-
-	for (size_t i = 0; i < systems->n; i++)
-		n += conf_at(*systems, struct conf_mapping_system, i)
-			 ->map_resolvers.n;
-	return (unsigned)n;
-}
-
-/* The mapping system that a prefix of ours around 'eid' belongs to, or NULL. */
-static const struct conf_mapping_system *
-own_system(const struct xtr *x, const struct eid *eid)
+/* The mapping systems that a prefix of ours around 'eid' belongs to, or NULL. */
+static const struct conf_systems *
+own_systems(const struct xtr *x, const struct eid *eid)
 {
 	const struct conf_mobile_prefix *m = conf_mobile_find(x->conf, eid);
 	const struct conf_eid *best = NULL;
 
 	if (m)
-		return m->system;
+		return &m->systems;
 	for (size_t i = 0; i < x->conf->eids.n; i++) {
 		const struct conf_eid *c =
 		    conf_at(x->conf->eids, struct conf_eid, i);
@@ -40,7 +28,87 @@ own_system(const struct xtr *x, const struct eid *eid)
 		    (!best || c->prefix.bits > best->prefix.bits))
 			best = c;
 	}
-	return best ? best->system : NULL;
+	return best ? &best->systems : NULL;
+}
+
+/* Length of the longest prefix of its EID space around 'eid', or -1. */
+static int
+space_bits(const struct conf_mapping_system *s, const struct eid *eid)
+{
+	int bits = -1;
+
+	for (size_t i = 0; i < s->eid_space.n; i++) {
+		struct eid e = *conf_at(s->eid_space, struct eid, i);
+
+		e.iid = eid->iid;
+		if (eid_covers(&e, eid) && e.bits > bits)
+			bits = e.bits;
+	}
+	return bits;
+}
+
+/*
+ * Those to ask, in order: whose EID space fits best; if there is none, those of
+ * our own prefix around it, then those without an EID space.
+ */
+struct candidates {
+	const struct conf_mapping_system *list[CONF_SYSTEMS_MAX];
+	size_t n;
+};
+
+static void
+add(struct candidates *c, const struct conf_mapping_system *s)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->list[i] == s)
+			return;
+	c->list[c->n++] = s;
+}
+
+static void
+candidates_find(
+    const struct xtr *x, const struct eid *eid, struct candidates *c)
+{
+	const struct conf_list *systems = &x->conf->mapping_systems;
+	const struct conf_systems *own = own_systems(x, eid);
+	int best = 0;
+
+	c->n = 0;
+	for (size_t i = 0; i < systems->n; i++) {
+		const struct conf_mapping_system *s =
+		    conf_at(*systems, struct conf_mapping_system, i);
+		const int bits = space_bits(s, eid);
+
+		if (bits > best)
+			c->n = 0;
+		if (bits >= best) {
+			best = bits;
+			add(c, s);
+		}
+	}
+	if (c->n)
+		return;
+	for (size_t i = 0; own && i < own->n; i++)
+		add(c, own->list[i]);
+	for (size_t i = 0; i < systems->n; i++) {
+		const struct conf_mapping_system *s =
+		    conf_at(*systems, struct conf_mapping_system, i);
+
+		if (!s->eid_space.n)
+			add(c, s);
+	}
+}
+
+unsigned
+resolver_count(const struct xtr *x, const struct eid *eid)
+{
+	struct candidates c;
+	size_t n = 0;
+
+	candidates_find(x, eid, &c);
+	for (size_t i = 0; i < c.n; i++)
+		n += c.list[i]->map_resolvers.n;
+	return (unsigned)n;
 }
 
 /* Index of the one in 's' that answered last, 0 if none did. */
@@ -61,19 +129,14 @@ good_one(const struct xtr *x, const struct conf_mapping_system *s)
 static const struct addr *
 resolver_of(const struct xtr *x, const struct eid *eid, unsigned nth)
 {
-	const struct conf_list *systems = &x->conf->mapping_systems;
-	const struct conf_mapping_system *own = own_system(x, eid);
-	const unsigned count = resolver_count(x);
+	const unsigned count = resolver_count(x, eid);
 	size_t k = count ? nth % count : 0;
+	struct candidates c;
 
-	for (size_t i = 0; i <= systems->n; i++) {
-		/* First its own one, then the others. */
-		const struct conf_mapping_system *s = i
-		    ? conf_at(*systems, struct conf_mapping_system, i - 1)
-		    : own;
+	candidates_find(x, eid, &c);
+	for (size_t i = 0; i < c.n; i++) {
+		const struct conf_mapping_system *s = c.list[i];
 
-		if (!s || (i && s == own))
-			continue;
 		if (k < s->map_resolvers.n)
 			return conf_at(s->map_resolvers, struct addr,
 			    (good_one(x, s) + k) % s->map_resolvers.n);

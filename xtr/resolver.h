@@ -6,16 +6,17 @@
  * resolver.h - which Map-Resolver is asked, and the Map-Request to it.
  * RFC 9301 5.2, 5.3, 5.8.
  *
- * All Map-Resolvers of the configuration, mapping system by mapping system; for
- * an EID in a prefix of ours its own mapping system comes first.  Inside a
- * system the one that answered last comes first, so that a dead one costs a
- * second once and not at every lookup.
+ * The mapping system is the one whose EID space has the longest prefix around
+ * the EID; where none has, those that our own prefix around it belongs to, then
+ * all without an EID space, in the order of the file.  Inside a system the
+ * Map-Resolver that answered last comes first, so that a dead one costs a second
+ * once and not at every lookup.
  */
 #include "xtr/pending.h"
 #include "xtr/xtr.h"
 
-/* How many there are. */
-unsigned resolver_count(const struct xtr *);
+/* How many there are for this EID. */
+unsigned resolver_count(const struct xtr *, const struct eid *);
 /* This one has answered. */
 void resolver_answered(struct xtr *, const struct addr *);
 

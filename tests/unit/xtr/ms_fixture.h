@@ -149,7 +149,9 @@ static const char fixture_yaml[] =
     "  registrations-max: 40\n"
     "  locators-max: 4\n"
     "  sites:\n"
-    "    - { name: a, key-id: 1, key-file: key-a, prefixes: [\n"
+    "    - { name: a, key-id: 1, key-file: key-a,\n"
+    "        keys: [ { key-id: 5, key-file: key-n,\n"
+    "          algorithm: hmac-sha256-128-hkdf } ], prefixes: [\n"
     "        { prefix: 10.1.0.0/16, accept-more-specifics: true },\n"
     "        { prefix: 10.7.1.0/24, mobile: true,\n"
     "          accept-more-specifics: true },\n"
@@ -176,6 +178,7 @@ fixture_setup(void **state)
 	fixture_write(f, "key-a", "secret of a\n");
 	fixture_write(f, "key-b", "secret of b\n");
 	fixture_write(f, "key-c", "secret of c\n");
+	fixture_write(f, "key-n", "new one of a\n");
 	clock_fake(&f->clock, START_WALL_US);
 	f->loop = loop_new(&f->clock);
 	f->x.loop = f->loop;
@@ -191,7 +194,7 @@ static inline int
 fixture_teardown(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const files[] = { "key-a", "key-b", "key-c",
+	static const char *const files[] = { "key-a", "key-b", "key-c", "key-n",
 		"xtrd.yaml", "state/data.mdb", "state/lock", "state" };
 	char path[128];
 

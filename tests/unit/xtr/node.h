@@ -67,6 +67,8 @@ struct node {
 	struct conf_rloc rlocs[2];
 	struct conf_mapping_system systems[2];
 	struct conf_map_server_peer corp_ms[2], lab_ms[1];
+	const struct auth_key *rings[3][2];
+	const struct conf_mapping_system *corp[1], *lab[1];
 	struct addr corp_mr[2], lab_mr[1];
 	struct conf_eid eids[3];
 	struct conf_mobile_prefix mobile[1];
@@ -156,21 +158,27 @@ node_changed(struct dp *dp, const struct eid *eid)
 	the_node->n_changed++;
 }
 
-static struct conf_map_server_peer
-node_ms(const char *address, unsigned key_id, const char *secret)
+static struct auth_key
+node_key(unsigned key_id, const char *secret)
 {
-	struct conf_map_server_peer p = {
-		.address = A(address),
-		.key = { .key_id = key_id,
-		    .algorithm = AUTH_SHA256_128,
-		    .key = { .key_id = (uint8_t)key_id,
-			.algorithm = AUTH_SHA256_128,
-			.accept = 1 << AUTH_SHA256_128,
-			.secret_len = (uint8_t)strlen(secret) } },
-	};
+	struct auth_key k = { .key_id = (uint8_t)key_id,
+		.algorithm = AUTH_SHA256_128,
+		.accept = 1 << AUTH_SHA256_128,
+		.secret_len = (uint8_t)strlen(secret) };
 
-	memcpy(p.key.key.secret, secret, strlen(secret));
-	return p;
+	memcpy(k.secret, secret, strlen(secret));
+	return k;
+}
+
+/* Fills in '*p' with one key; 'ring' has room for two. */
+static void
+node_ms(struct conf_map_server_peer *p, const char *address, const char *secret,
+    const struct auth_key **ring)
+{
+	*p = (struct conf_map_server_peer){ .address = A(address) };
+	p->keys.first.key = node_key(KEY_ID, secret);
+	ring[0] = &p->keys.first.key;
+	p->keys.ring = (struct conf_keyring){ ring, 1 };
 }
 
 static void
@@ -188,9 +196,11 @@ node_conf(struct node *n)
 		.rlocs = { n->rlocs, 2 },
 		.xtr_id = { 0xaa, 0xbb },
 		.site_id = 99 };
-	n->corp_ms[0] = node_ms("198.51.100.10", KEY_ID, "corp ten");
-	n->corp_ms[1] = node_ms("198.51.100.11", KEY_ID, "corp eleven");
-	n->lab_ms[0] = node_ms("2001:db8:9::10", KEY_ID, "lab");
+	node_ms(&n->corp_ms[0], "198.51.100.10", "corp ten", n->rings[0]);
+	node_ms(&n->corp_ms[1], "198.51.100.11", "corp eleven", n->rings[1]);
+	node_ms(&n->lab_ms[0], "2001:db8:9::10", "lab", n->rings[2]);
+	n->corp[0] = &n->systems[0];
+	n->lab[0] = &n->systems[1];
 	n->corp_mr[0] = A("198.51.100.20");
 	n->corp_mr[1] = A("198.51.100.21");
 	n->lab_mr[0] = A("2001:db8:9::20");
@@ -202,21 +212,21 @@ node_conf(struct node *n)
 		.map_resolvers = { n->lab_mr, 1 } };
 	c->mapping_systems = (struct conf_list){ n->systems, 2 };
 	n->eids[0] = (struct conf_eid){ .prefix = E("10.1.0.0/16"),
-		.system = &n->systems[0],
+		.systems = { n->corp, 1 },
 		.ttl_min = 1440,
 		.map_version = 5 };
 	n->eids[1] = (struct conf_eid){ .prefix = E("10.9.0.0/16"),
-		.system = &n->systems[1],
+		.systems = { n->lab, 1 },
 		.ttl_min = 1440 };
 	n->eids[2] = (struct conf_eid){ .prefix = E("10.1.64.0/24"),
-		.system = &n->systems[0],
+		.systems = { n->corp, 1 },
 		.ttl_min = 60 };
 	c->eids = (struct conf_list){ n->eids, 3 };
 	n->static_hosts[0] = A("10.1.1.5");
 	n->mobile[0] = (struct conf_mobile_prefix){ .prefix = E("10.1.1.0/24"),
 		.segment = "none",
 		.gateway = A("10.1.1.1"),
-		.system = &n->systems[0],
+		.systems = { n->corp, 1 },
 		.static_hosts = { n->static_hosts, 1 } };
 	n->site_rlocs[0] = A("2001:db8:2::2");
 	n->site_xtrs[0] = (struct conf_site_xtr){ .rloc = A("203.0.113.2"),

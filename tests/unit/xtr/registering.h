@@ -109,8 +109,8 @@ registered(struct node *n, unsigned nth)
 	r.n = 0;
 	assert_int_equal(r.sent->port, LISP_CONTROL_PORT);
 	assert_non_null(server(n, &r.to));
-	assert_int_equal(
-	    auth_verify(r.sent->bytes, r.sent->len, &server(n, &r.to)->key.key),
+	assert_int_equal(auth_verify(r.sent->bytes, r.sent->len,
+			     &server(n, &r.to)->keys.first.key),
 	    ERR_OK);
 	assert_int_equal(
 	    map_register_decode(r.sent->bytes, r.sent->len, &r.m), ERR_OK);
@@ -144,7 +144,7 @@ notify(struct node *n, const char *from, uint64_t nonce,
     const struct mapping *records, unsigned count, const struct auth_key *key)
 {
 	const struct addr a = A(from);
-	const struct auth_key *k = key ? key : &server(n, &a)->key.key;
+	const struct auth_key *k = key ? key : &server(n, &a)->keys.first.key;
 	const struct map_notify m = {
 		.type = LISP_MAP_NOTIFY,
 		.nonce = nonce,

@@ -55,7 +55,8 @@ keys(void **state)
 	const struct auth_key *k;
 
 	(void)state;
-	k = &conf_at(m->map_servers, struct conf_map_server_peer, 0)->key.key;
+	k = &conf_at(m->map_servers, struct conf_map_server_peer, 0)
+		 ->keys.first.key;
 	assert_int_equal(k->key_id, 1);
 	assert_int_equal(k->algorithm, AUTH_SHA256_128);
 	assert_int_equal(k->accept, 1 << AUTH_SHA256_128);
@@ -64,13 +65,15 @@ keys(void **state)
 	assert_int_equal(k->secret_len, strlen("secret of default"));
 	assert_memory_equal(k->secret, "secret of default", k->secret_len);
 
-	k = &conf_at(m->map_servers, struct conf_map_server_peer, 1)->key.key;
+	k = &conf_at(m->map_servers, struct conf_map_server_peer, 1)
+		 ->keys.first.key;
 	assert_int_equal(k->key_id, 255);
 	assert_int_equal(k->algorithm, AUTH_SHA1_96);
 	assert_int_equal(k->accept, 1 << AUTH_SHA1_96);
 	assert_true(k->replay_off);
 
-	k = &conf_at(m->map_servers, struct conf_map_server_peer, 2)->key.key;
+	k = &conf_at(m->map_servers, struct conf_map_server_peer, 2)
+		 ->keys.first.key;
 	assert_int_equal(k->send_len, 32);
 
 	k = &conf_at(c->mobility.hypervisors, struct conf_hypervisor, 0)
@@ -98,14 +101,17 @@ resolved(void **state)
 	    conf_at(c->mobility.hypervisors, struct conf_hypervisor, 0);
 
 	(void)state;
-	assert_ptr_equal(conf_at(c->eids, struct conf_eid, 0)->system, one);
-	assert_ptr_equal(conf_at(c->eids, struct conf_eid, 1)->system, two);
+	assert_ptr_equal(
+	    conf_at(c->eids, struct conf_eid, 0)->systems.list[0], one);
+	assert_ptr_equal(
+	    conf_at(c->eids, struct conf_eid, 1)->systems.list[0], two);
 	assert_int_equal(conf_at(c->eids, struct conf_eid, 1)->prefix.iid, 7);
 	assert_int_equal(p[0].prefix.iid, 0);
-	assert_ptr_equal(p[0].system, one);
+	assert_ptr_equal(p[0].systems.list[0], one);
 	assert_int_equal(p[1].prefix.iid, 7);
-	assert_ptr_equal(p[1].system, two);
-	assert_ptr_equal(p[2].system, two); /* by its own mapping-system */
+	assert_ptr_equal(p[1].systems.list[0], two);
+	assert_ptr_equal(
+	    p[2].systems.list[0], two); /* by its own mapping-system */
 	assert_int_equal(conf_at(h[1].prefixes, struct eid, 0)->iid, 7);
 	assert_int_equal(
 	    conf_at(

@@ -106,11 +106,35 @@ test_own_mapping_system_first(void **state)
 {
 	struct node *n = *state;
 
-	n->mobile[0].system = &n->systems[1];
+	n->mobile[0].systems.list = n->lab;
 	resolve(n, "10.1.1.77");
 	node_run(n, 1000);
 	assert_string_equal(asked_whom(n, 0), LAB);
 	assert_string_equal(asked_whom(n, 1), FIRST);
+}
+
+/* The EID space of a mapping system: asked there only, the longest wins. */
+static void
+test_eid_space(void **state)
+{
+	struct node *n = *state;
+	struct eid corp[] = { E("10.0.0.0/8") }, lab[] = { E("10.2.0.0/16") };
+
+	n->systems[0].eid_space = (struct conf_list){ corp, 1 };
+	n->systems[1].eid_space = (struct conf_list){ lab, 1 };
+	resolve(n, "10.2.0.5");
+	node_run(n, 2000);
+	assert_int_equal(n_asked(n), 2);
+	assert_string_equal(asked_whom(n, 0), LAB);
+	assert_string_equal(asked_whom(n, 1), LAB);
+	resolve(n, "10.3.0.5");
+	assert_string_equal(asked_whom(n, 2), FIRST);
+	/* In nobody's, and both have one: there is nobody to ask. */
+	resolve(n, "172.16.0.5");
+	assert_int_equal(n_asked(n), 3);
+	n->systems[1].eid_space.n = 0;
+	resolve(n, "172.16.0.5");
+	assert_string_equal(asked_whom(n, 3), LAB);
 }
 
 /* Ten retransmissions, then thirty seconds of silence. */
@@ -324,6 +348,7 @@ main(void)
 		TEST(test_once_a_second),
 		TEST(test_fail_over),
 		TEST(test_own_mapping_system_first),
+		TEST(test_eid_space),
 		TEST(test_hold_off),
 		TEST(test_answer_in_the_hold_off),
 		TEST(test_backoff),

@@ -86,6 +86,43 @@ wrong_key_changes_nothing(void **state)
 	assert_int_equal(REG(f, .nonce = 1, .records = { r }), ERR_OK);
 }
 
+/*
+ * An xTR changes its key: the registration stays one, the nonces of each key
+ * are counted by themselves (RFC 9301 5.6), each is answered under its own.
+ */
+static void
+key_changes(void **state)
+{
+	struct fixture *f = *state;
+	const struct record_of r = { .eid = "10.1.0.0/16",
+		.locators = { "192.0.2.1" } };
+	struct map_notify m;
+
+	assert_int_equal(
+	    REG(f, .xtr_id = 7, .nonce = 500, .records = { r }), ERR_OK);
+	assert_int_equal(
+	    notify_at(f, 0, "secret of a", 1).auth.algorithm, AUTH_SHA256_128);
+	fixture_clear(f);
+	assert_int_equal(
+	    REG(f, .xtr_id = 7, .nonce = 10, .key = "new one of a", .key_id = 5,
+		.algorithm = AUTH_SHA256_128_HKDF, .records = { r }),
+	    ERR_OK);
+	m = notify_at(f, 0, "new one of a", 5);
+	assert_int_equal(m.auth.algorithm, AUTH_SHA256_128_HKDF);
+	assert_int_equal(f->n_sent, 1); /* nobody else is told of it */
+	assert_int_equal(map_server_count(&f->x), 1);
+	assert_int_equal(
+	    REG(f, .xtr_id = 7, .nonce = 499, .records = { r }), ERR_REPLAY);
+	/* The new key's id with the old secret, and the reverse. */
+	assert_int_equal(
+	    REG(f, .xtr_id = 7, .key_id = 5, .algorithm = AUTH_SHA256_128_HKDF,
+		.records = { r }),
+	    ERR_AUTH);
+	assert_int_equal(
+	    REG(f, .xtr_id = 7, .key = "new one of a", .records = { r }),
+	    ERR_AUTH);
+}
+
 static void
 no_prefix_no_key(void **state)
 {
@@ -742,6 +779,7 @@ main(void)
 		TEST(no_notify_unless_wanted),
 		TEST(every_algorithm_answers_in_kind),
 		TEST(wrong_key_changes_nothing),
+		TEST(key_changes),
 		TEST(no_prefix_no_key),
 		TEST(sources_are_checked),
 		TEST(the_verifying_key_is_kept),

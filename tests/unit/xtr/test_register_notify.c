@@ -89,7 +89,7 @@ test_refused(void **state)
 {
 	struct node *n = *state;
 	struct registered r;
-	struct auth_key wrong = n->corp_ms[0].key.key;
+	struct auth_key wrong = n->corp_ms[0].keys.first.key;
 
 	local(n, VM);
 	r.m = registered(n, 0)->m;
@@ -99,16 +99,16 @@ test_refused(void **state)
 	    ERR_AUTH);
 	/* The key of another Map-Server. */
 	assert_int_equal(notify(n, TEN, r.m.nonce, registered(n, 0)->records, 1,
-			     &n->corp_ms[1].key.key),
+			     &n->corp_ms[1].keys.first.key),
 	    ERR_AUTH);
-	wrong = n->corp_ms[0].key.key;
+	wrong = n->corp_ms[0].keys.first.key;
 	wrong.key_id++;
 	assert_int_equal(
 	    notify(n, TEN, r.m.nonce, registered(n, 0)->records, 1, &wrong),
 	    ERR_KEY_UNKNOWN);
 	assert_int_equal(
 	    notify(n, "198.51.100.66", r.m.nonce, registered(n, 0)->records, 1,
-		&n->corp_ms[0].key.key),
+		&n->corp_ms[0].keys.first.key),
 	    ERR_SOURCE);
 	assert_false(confirmed(n, VM));
 	assert_int_equal(node_count(n, LISP_MAP_NOTIFY_ACK), 0);
@@ -195,7 +195,8 @@ test_unsolicited(void **state)
 	assert_true(addr_equal(&s->to, &ten));
 	assert_int_equal(s->port, LISP_CONTROL_PORT);
 	assert_int_equal(
-	    auth_verify(s->bytes, s->len, &n->corp_ms[0].key.key), ERR_OK);
+	    auth_verify(s->bytes, s->len, &n->corp_ms[0].keys.first.key),
+	    ERR_OK);
 	assert_int_equal(map_notify_decode(s->bytes, s->len, &ack), ERR_OK);
 	assert_int_equal(ack.nonce, 1000);
 	assert_int_equal(ack.n_records, 1);
@@ -260,7 +261,7 @@ test_replay_check_off(void **state)
 {
 	struct node *n = *state;
 
-	n->corp_ms[0].key.key.replay_off = true;
+	n->corp_ms[0].keys.first.key.replay_off = true;
 	assert_int_equal(moved(n, UINT64_C(1) << 60), ERR_OK);
 	dynamic(n, VM, EID_HELD);
 	assert_int_equal(moved(n, 5), ERR_OK);
