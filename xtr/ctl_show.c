@@ -196,7 +196,8 @@ registration_row(void *arg, const struct registration_row *g)
 	if (!rows_want(r, &g->eid))
 		return rows_more(r);
 	rows_add(r,
-	    json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:b}",
+	    json_pack("{s:s, s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:b,"
+		      " s:b, s:I, s:i, s:i, s:i}",
 		"site", g->site, "eid", ctl_json_eid(&g->eid), "iid",
 		(json_int_t)g->eid.iid, "registrant",
 		ctl_json_addr(&g->registrant), "xtr_id",
@@ -204,7 +205,10 @@ registration_row(void *arg, const struct registration_row *g)
 		"locators", ctl_json_locators(g->mapping), "registered_ms",
 		(json_int_t)g->registered_ms, "refreshed_ms",
 		(json_int_t)g->refreshed_ms, "expires_s",
-		(json_int_t)g->expires_s, "proxy", g->proxy),
+		(json_int_t)g->expires_s, "proxy", g->proxy, "merge", g->merge,
+		"ttl_min", (json_int_t)g->mapping->ttl_min, "map_version",
+		(int)g->mapping->version, "key_id", (int)g->key_id, "algorithm",
+		(int)g->algorithm),
 	    g->mapping->n_locators);
 	return true;
 }
@@ -229,12 +233,13 @@ register_row(void *arg, const struct register_row *g)
 	if (!rows_want(r, &g->eid))
 		return rows_more(r);
 	rows_add(r,
-	    json_pack("{s:o, s:I, s:o, s:o, s:s, s:I, s:I, s:i}", "eid",
-		ctl_json_eid(&g->eid), "iid", (json_int_t)g->eid.iid,
+	    json_pack("{s:o, s:I, s:o, s:o, s:s, s:I, s:I, s:i, s:i, s:i}",
+		"eid", ctl_json_eid(&g->eid), "iid", (json_int_t)g->eid.iid,
 		"map_server", ctl_json_addr(&g->map_server), "mapping_system",
 		ctl_json_text(g->mapping_system), "state", g->state, "sent_ms",
 		(json_int_t)g->sent_ms, "confirmed_ms",
-		(json_int_t)g->confirmed_ms, "tries", (int)g->tries),
+		(json_int_t)g->confirmed_ms, "tries", (int)g->tries, "key_id",
+		(int)g->key_id, "algorithm", (int)g->algorithm),
 	    0);
 	return true;
 }

@@ -62,6 +62,7 @@ struct register_row {
 	const char *state;
 	int64_t sent_ms, confirmed_ms; /* wall clock, 0 = never */
 	unsigned tries;
+	uint8_t key_id, algorithm; /* that the next one is signed with */
 };
 void registers_walk(const struct xtr *,
     bool (*fn)(void *arg, const struct register_row *), void *arg);

@@ -143,6 +143,8 @@ registers_walk(const struct xtr *x,
 				.sent_ms = g->sent_ms,
 				.confirmed_ms = g->confirmed_ms,
 				.tries = g->tries,
+				.key_id = g->server->key->key_id,
+				.algorithm = g->server->key->algorithm,
 			};
 
 			if (!fn(arg, &row))
