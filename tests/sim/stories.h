@@ -15,7 +15,8 @@ struct world {
 	struct agents a;
 	uint64_t seed;
 	bool closing;
-	struct loop_timer *chaos, *traffic;
+	int64_t slow; /* this many times slower than life: packets, events */
+	struct loop_timer *traffic;
 	struct story { /* of one VM */
 		struct world *w;
 		struct vm *vm;
@@ -220,7 +221,9 @@ story_due(void *arg)
 		left(y);
 		break;
 	}
-	loop_timer_set(y->timer, pause_ms(w));
+	/* What has begun goes on at its own pace. */
+	loop_timer_set(y->timer,
+	    pause_ms(w) * (y->phase <= RUNS && !w->closing ? w->slow : 1));
 }
 
 #endif
