@@ -43,7 +43,7 @@ struct registration_row {
 	struct addr registrant; /* source of the Map-Register */
 	uint8_t xtr_id[16];
 	bool has_xtr_id, proxy, merge;
-	uint8_t key_id, algorithm; /* of its last Map-Register */
+	uint8_t key_id, algorithm;	     /* of its last Map-Register */
 	int64_t registered_ms, refreshed_ms; /* wall clock */
 	int64_t expires_s;
 	const struct mapping *mapping;
