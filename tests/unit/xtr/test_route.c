@@ -86,8 +86,11 @@ teardown(void **state)
 static int
 seg0(void **state)
 {
-	if (!*state)
+	if (!*state) {
+		print_message(
+		    "# skipped: no network namespace or TAP device\n");
 		skip();
+	}
 	return route_ifindex("seg0");
 }
 
