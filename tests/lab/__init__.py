@@ -14,3 +14,7 @@ demo      all of it at once: `make demo`
 
 Put the directory `tests` in front of sys.path and `from lab import net`.
 """
+
+import os
+
+os.environ["LC_ALL"] = "C.UTF-8"        # virsh says "running", not "laufend"
