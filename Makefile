@@ -9,6 +9,7 @@ SYSCONFDIR ?= /etc
 PYTHON ?= /usr/bin/python3
 SAN ?= 0
 BUILD ?= build$(if $(filter 1,$(SAN)),-san)$(if $(findstring clang,$(CC)),-clang)
+export PATH := $(PATH):/usr/sbin:/sbin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || date +%s))
 
@@ -85,7 +86,7 @@ $(BUILD)/obj/%.bpf.o: %.bpf.c
 	$(call say,BPF,$<)$(CLANG) -O2 -g -target bpf -Wall -Werror -I. \
 		-I/usr/include/$(shell uname -m)-linux-gnu -MMD -MP -c -o $@ $<
 $(BUILD)/obj/%.skel.h: $(BUILD)/obj/%.bpf.o
-	$(call say,SKEL,$@)PATH=$$PATH:/usr/sbin bpftool gen skeleton $< > $@
+	$(call say,SKEL,$@)bpftool gen skeleton $< > $@
 $(call obj,$(agent_src)): | $(patsubst %.bpf.c,$(BUILD)/obj/%.skel.h,$(agent_bpf))
 
 $(BUILD)/tests/%: tests/lab/%.c
