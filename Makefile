@@ -10,6 +10,7 @@ PYTHON ?= /usr/bin/python3
 SAN ?= 0
 BUILD ?= build$(if $(filter 1,$(SAN)),-san)$(if $(findstring clang,$(CC)),-clang)
 export PATH := $(PATH):/usr/sbin:/sbin
+export PYTHONDONTWRITEBYTECODE := 1
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 BUILD_TIME := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || date +%s))
 
@@ -123,18 +124,21 @@ build-fuzz/%: build-fuzz/obj/tests/fuzz/%.o $(patsubst %.c,build-fuzz/obj/%.o,$(
 fuzz: $(fuzz_bin)
 	$(Q)tests/fuzz/run $(T) $(fuzz_bin)
 
+# What root builds and writes becomes the owner's of the checkout.
+give = ; s=$$?; [ $$(id -u) != 0 ] || chown -R --reference=. build*; exit $$s
+
 check-unit: $(unit_bin) $(bins)
 	$(Q)tests/run --build $(BUILD) unit
 check-netns: all
-	$(Q)tests/run --build $(BUILD) netns
+	$(Q)tests/run --build $(BUILD) netns $(give)
 check-virt: all
-	$(Q)tests/run --build $(BUILD) virt
+	$(Q)tests/run --build $(BUILD) virt $(give)
 check: deps
-	$(Q)tests/run --build $(BUILD) all
+	$(Q)tests/run --build $(BUILD) all $(give)
 
 demo: deps
-	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(PYTHON) tests/lab/demo.py --build $(BUILD) $(if $(KEEP),--keep)
+	$(Q)$(MAKE) --no-print-directory all $(give)
+	$(Q)$(PYTHON) tests/lab/demo.py --build $(BUILD) $(if $(KEEP),--keep) $(give)
 demo-down:
 	$(Q)$(PYTHON) tests/lab/demo.py --down
 
