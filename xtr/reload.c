@@ -16,6 +16,7 @@
 #include "xtr/map_server.h"
 #include "xtr/mobility.h"
 #include "xtr/register.h"
+#include "xtr/route.h"
 #include "xtr/segment.h"
 
 static bool
@@ -66,6 +67,29 @@ find_homeless(void *arg, struct eid_entry *e)
 	return true;
 }
 
+/* Interfaces come and go: only that it is there now. */
+static bool
+missing_segments(const struct xtr *x, const struct xtr_conf *new,
+    const char *file, FILE *errors)
+{
+	const struct conf_list *prefixes = &new->mobility.prefixes;
+	bool missing = false;
+
+	for (size_t i = 0; x->route && i < prefixes->n; i++) {
+		const struct conf_mobile_prefix *p =
+		    conf_at(*prefixes, struct conf_mobile_prefix, i);
+
+		if (!p->segment || p->prefix.iid || route_ifindex(p->segment))
+			continue;
+		fprintf(errors,
+		    "%s:%u:%u: mobility.prefixes[%zu].segment: there is no "
+		    "interface '%s'\n",
+		    file, p->pos.line, p->pos.col, i, p->segment);
+		missing = true;
+	}
+	return missing;
+}
+
 /* True, and a line in 'errors', if the new file cannot be applied to 'x'. */
 static bool
 conflicts(const struct xtr *x, const struct xtr_conf *new, const char *file,
@@ -80,6 +104,8 @@ conflicts(const struct xtr *x, const struct xtr_conf *new, const char *file,
 		    errors, "%s: a change of %s needs a restart\n", file, what);
 		return true;
 	}
+	if (missing_segments(x, new, file, errors))
+		return true;
 	eids_walk(x->eids, find_homeless, &h);
 	if (h.n)
 		fprintf(errors,
@@ -119,10 +145,35 @@ xtr_reinstall(struct xtr *x)
 	eids_walk(x->eids, install_eid, x);
 }
 
+static bool
+install_moved(void *arg, struct eid_entry *e)
+{
+	return segment_is_new(arg, &e->eid) ? install_eid(arg, e) : true;
+}
+
+/* Every table and the kernel follow 'conf'; goes on after an error. */
+static enum err
+follow(struct xtr *x, const struct xtr_conf *conf)
+{
+	enum err err, e;
+
+	x->conf = conf;
+	err = eids_reload(x);
+	e = mobility_reload(x);
+	err = err ? err : e;
+	if (x->map_server)
+		map_server_reload(x);
+	registers_reload(x);
+	e = reinstall(x);
+	eids_walk(x->eids, install_moved, x);
+	return err ? err : e;
+}
+
 enum err
 xtr_reload(struct xtr *x, const char *file, char *error, size_t size)
 {
-	struct xtr_conf *old, *new;
+	const struct xtr_conf *old = x->conf;
+	struct xtr_conf *new;
 	FILE *errors = fmemopen(error, size, "w");
 	enum err err;
 
@@ -136,23 +187,19 @@ xtr_reload(struct xtr *x, const char *file, char *error, size_t size)
 		return ERR_POLICY;
 	}
 	fclose(errors);
-	/* The tables point into the old one until each has followed. */
-	old = (struct xtr_conf *)(uintptr_t)x->conf;
-	x->conf = new;
-	err = eids_reload(x);
-	if (!err)
-		err = mobility_reload(x);
-	if (x->map_server)
-		map_server_reload(x);
-	registers_reload(x);
-	if (!err)
-		err = reinstall(x);
+	err = follow(x, new);
 	if (err) {
-		/* Some table may still point into the old one: kept. */
-		snprintf(error, size, "%s", err_str(err));
+		snprintf(error, size,
+		    "%s; the log says why; the former configuration stays",
+		    err_str(err));
+		if (follow(x, old))
+			log_error("reload",
+			    "not all went back to the former configuration");
+		else
+			xtr_conf_free(new);
 		return err;
 	}
-	xtr_conf_free(old);
+	xtr_conf_free((struct xtr_conf *)(uintptr_t)old);
 	log_info("reload", "configuration reloaded");
 	return ERR_OK;
 }

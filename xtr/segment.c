@@ -38,6 +38,7 @@ struct segment {
 	struct addr gateway;
 	struct neighbour_sender us; /* in its family */
 	struct ndp *ndp;	    /* first IPv6 prefix of an interface */
+	bool is_new; /* not on this interface before the last start */
 };
 
 struct segments {
@@ -216,22 +217,43 @@ segments_free(struct segments *t)
 	free(t);
 }
 
-/* After a reload: a gateway that no segment has any more. */
+/* After a reload: a gateway that no segment has any more, or no interface. */
 static void
 retire(struct xtr *x, const struct segments *old, const struct segments *new)
 {
 	for (size_t i = 0; old && i < old->n; i++) {
 		const struct segment *s = &old->items[i];
-		bool kept = false;
+		bool kept = false, used = false;
 
-		for (size_t j = 0; j < new->n && !kept; j++)
-			kept = new->items[j].ifindex ==
-			    s->ifindex &&addr_equal(
-				&new->items[j].gateway, &s->gateway);
+		for (size_t j = 0; j < new->n; j++) {
+			const struct segment *n = &new->items[j];
+
+			used |= n->ifindex == s->ifindex;
+			kept |= n->ifindex == s->ifindex &&
+			    addr_equal(&n->gateway, &s->gateway);
+		}
 		if (!kept)
 			counted(x,
 			    route_addr_unset(x->route, s->ifindex, &s->gateway,
 				addr_bits(&s->gateway)));
+		if (!used && s->prefix.addr.afi == AFI_IPV4)
+			counted(x,
+			    sysctl_write_if(
+				"ipv4", "conf", s->name, "proxy_arp", "0"));
+	}
+}
+
+static void
+mark_new(const struct segments *old, struct segments *new)
+{
+	for (size_t i = 0; i < new->n; i++) {
+		struct segment *s = &new->items[i];
+
+		s->is_new = true;
+		for (size_t j = 0; old && j < old->n; j++)
+			if (eid_equal(&old->items[j].prefix, &s->prefix) &&
+			    old->items[j].ifindex == s->ifindex)
+				s->is_new = false;
 	}
 }
 
@@ -260,6 +282,7 @@ segments_start(struct xtr *x)
 		return err;
 	}
 	retire(x, x->segments, t);
+	mark_new(x->segments, t);
 	segments_free(x->segments);
 	x->segments = t;
 	return ERR_OK;
@@ -270,6 +293,14 @@ segments_stop(struct xtr *x)
 {
 	segments_free(x->segments);
 	x->segments = NULL;
+}
+
+bool
+segment_is_new(const struct xtr *x, const struct eid *eid)
+{
+	const struct segment *s = segment_of(x, eid);
+
+	return s && s->is_new;
 }
 
 /* EIDs come and go. */

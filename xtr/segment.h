@@ -22,6 +22,8 @@
  * after logging why; a missing interface is named.
  */
 enum err segments_start(struct xtr *) MUST_USE;
+/* The last segments_start() put the segment of the EID on another interface. */
+bool segment_is_new(const struct xtr *, const struct eid *);
 /* The process ends: addresses and routes stay.  Accepts none started. */
 void segments_stop(struct xtr *);
 

@@ -32,7 +32,8 @@ enum exit_code { /* xtrctl(8) */
 	EXIT_NO_ANSWER = 4, /* lig */
 };
 
-enum { REPLY_WAIT_S = 60, REPLY_CHUNK = 65536 };
+/* A daemon that hangs is noticed soon; a reload may take its time. */
+enum { SHOW_WAIT_S = 5, REPLY_WAIT_S = 60, REPLY_CHUNK = 65536 };
 
 struct options {
 	const char *socket;
@@ -79,10 +80,10 @@ bad_usage(const char *text)
 /* --- the control socket --- */
 
 static int
-ctl_connect(const char *path)
+ctl_connect(const char *path, int wait_s)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	struct timeval wait = { .tv_sec = REPLY_WAIT_S };
+	struct timeval wait = { .tv_sec = wait_s };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -150,8 +151,10 @@ ctl_read(int fd)
 static enum exit_code
 ctl_ask(const struct options *o, json_t *request, char **line, json_t **reply)
 {
+	const char *verb = json_string_value(json_object_get(request, "cmd"));
+	const bool show = verb && strcmp(verb, "show") == 0;
 	char *text = json_dumps(request, JSON_COMPACT);
-	int fd = ctl_connect(o->socket);
+	int fd = ctl_connect(o->socket, show ? SHOW_WAIT_S : REPLY_WAIT_S);
 
 	json_decref(request);
 	*line = NULL;

@@ -200,6 +200,7 @@ The network is still there; `make demo-down` removes it.  For example:
   ip netns exec lisp-{NAME}-peer-c ping {topology.GUEST4}
   build/xtrctl -s {lab.run_dir}/xtr-a/xtrd.sock show eids       (or moves, map-cache, …)
   build/xtrctl -s {lab.run_dir}/ms/xtrd.sock show registrations
+  ip netns exec lisp-{NAME}-xtr-c build/xtrctl -s {lab.run_dir}/xtr-c/xtrd.sock lig {topology.GUEST4}
   build/xtrctl -s {lab.run_dir}/hyp1/agent/vmagent.sock show vms
   virsh -c 'qemu:///system?socket={lab.run_dir}/hyp1/run/libvirt/libvirt-sock' \\
       migrate --live --p2p web1 qemu+tcp://172.31.255.2/system
@@ -289,6 +290,9 @@ def main():
     if args.build:
         os.environ["BUILD"] = args.build
     trial = Trial()
+    if os.geteuid() != 0:
+        print("demo: FAILED it needs root: sudo make demo")
+        return 1
     try:
         if args.down:
             return down()

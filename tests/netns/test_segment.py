@@ -21,9 +21,10 @@ from scapy.packet import Raw
 from scapy.utils6 import in6_getnsma, in6_getnsmac
 
 from tests.lab import net, probes, topology
-from tests.lab.topology import GATEWAY_MAC
+from tests.lab.topology import GATEWAY_MAC, SEGMENT
 
 FAR4, FAR6 = "10.1.1.22", "fd01:1::22"
+NEAR4 = "10.1.1.21"
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +294,43 @@ def test_a_reload_adds_and_removes_a_prefix(p):
     prefixes.pop()
     xtr.reload()
     assert there() == [False] * 5
+    assert ping(p.near, FAR4)[0] == 3
+
+
+def test_a_reload_moves_a_segment(p):
+    """The EIDs that are here move with it, and nothing is left behind."""
+    xtr, a = p.site["xtr-a"], p["xtr-a"]
+    prefixes = xtr.conf["mobility"]["prefixes"]
+    ports = [x["ifname"] for x in a.ip_json("link", "show", "master", SEGMENT)]
+
+    def segment(name, other):
+        for prefix in prefixes:
+            prefix["segment"] = name
+        a.ip(*[f"link set {port} master {name}" for port in ports])
+        xtr.reload()
+        assert xtr.host_route(NEAR4) == name
+        proxy_arp = f"/proc/sys/net/ipv4/conf/{other}/proxy_arp"
+        assert a.out(["cat", proxy_arp]).strip() == "0"
+        assert ping(p.near, FAR4)[0] == 3
+
+    a.ip("link add br-new type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+         "link set br-new up")
+    segment("br-new", SEGMENT)
+    segment(SEGMENT, "br-new")
+    a.ip("link del br-new")
+
+
+def test_a_reload_that_cannot_be_changes_nothing(p):
+    xtr = p.site["xtr-a"]
+    prefixes = xtr.conf["mobility"]["prefixes"]
+    before = xtr.show("config"), xtr.show("interfaces"), xtr.host_route(NEAR4)
+    for prefix in prefixes:
+        prefix["segment"] = "br-none"
+    with pytest.raises(net.LabError, match=r"yaml:\d+:\d+: .*no interface 'br-none'"):
+        xtr.reload()
+    for prefix in prefixes:
+        prefix["segment"] = SEGMENT
+    assert (xtr.show("config"), xtr.show("interfaces"), xtr.host_route(NEAR4)) == before
     assert ping(p.near, FAR4)[0] == 3
 
 
