@@ -53,6 +53,7 @@ struct lisp_addr {
 	 * the AFI on, borrowed from the message; NULL otherwise. */
 	const uint8_t *opaque;
 	uint16_t opaque_len;
+	bool vendor; /* an LCAF of a vendor (RFC 9306 4) is in 'opaque' */
 };
 
 #define ADDR_STR_MAX 48 /* longest addr_str() with its NUL */

@@ -31,8 +31,30 @@ enum lisp_action { /* RFC 9301 12.3 */
 	LISP_DROP_AUTH = 5,
 };
 
+enum lcaf_type {
+	LCAF_NULL = 0,		 /* RFC 8060 3 */
+	LCAF_AFI_LIST = 1,	 /* RFC 8060 4.10 */
+	LCAF_INSTANCE = 2,	 /* RFC 8060 4.1 */
+	LCAF_AS_NUMBER = 3,	 /* RFC 8060 4.2 */
+	LCAF_APPLICATION = 4,	 /* RFC 8060 5.1 */
+	LCAF_GEO = 5,		 /* RFC 8060 4.3 */
+	LCAF_OPAQUE_KEY = 6,	 /* RFC 8060 5.2 */
+	LCAF_NAT = 7,		 /* RFC 8060 4.4 */
+	LCAF_NONCE = 8,		 /* RFC 8060 5.3 */
+	LCAF_MULTICAST = 9,	 /* RFC 8060 4.5 */
+	LCAF_ELP = 10,		 /* RFC 8060 4.6 */
+	LCAF_SECURITY_KEY = 11,	 /* RFC 8060 4.7 */
+	LCAF_SOURCE_DEST = 12,	 /* RFC 8060 4.8 */
+	LCAF_REPLICATION = 13,	 /* RFC 8060 4.9 */
+	LCAF_JSON = 14,		 /* RFC 8060 5.4 */
+	LCAF_KEY_VALUE = 15,	 /* RFC 8060 5.5 */
+	LCAF_ENCAPSULATION = 16, /* RFC 8060 5.6 */
+	LCAF_VENDOR = 255,	 /* RFC 9306 4 */
+};
+
 enum {
-	LISP_LCAF_IID = 2,	 /* RFC 8060 4.1 */
+	LCAF_HEADER = 8, /* octets before the body, AFI included */
+	LCAF_NAMED_MAX = LCAF_ENCAPSULATION,
 	LISP_LCAF_DEPTH_MAX = 4, /* ours */
 	LISP_LOCATORS_MAX = 255, /* RFC 9301 5.4 */
 	LISP_RECORDS_MAX = 255,

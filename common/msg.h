@@ -195,6 +195,12 @@ void ecm_encode(struct wire_writer *, const struct ecm *m);
 /* One address with its AFI; the other half is addr_decode(). */
 void lisp_addr_encode(struct wire_writer *, const struct lisp_addr *);
 void lisp_addr_decode(struct wire_reader *, struct lisp_addr *out);
+/* The same inside so many LCAFs; at LISP_LCAF_DEPTH_MAX no other may open. */
+void lisp_addr_decode_at(
+    struct wire_reader *, unsigned depth, struct lisp_addr *out);
+
+/* Type of the LCAF that 'a' carries as octets; -1 if it does not. */
+int lisp_addr_lcaf_type(const struct lisp_addr *a);
 
 /*
  * The same where an EID stands: there an LCAF type or vendor that we do not

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "common/auth.h"
+#include "common/lcaf.h"
 #include "tests/golden/reencode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -61,16 +62,32 @@ inside(const uint8_t *bytes, size_t len, const uint8_t *at, size_t n)
 	CHECK(at >= bytes && n <= len && (size_t)(at - bytes) <= len - n);
 }
 
+/* Text of any address is printable ASCII and ends in its buffer. */
+static inline void
+text_walk(const struct lisp_addr *a)
+{
+	char buf[LISP_ADDR_STR_MAX];
+
+	for (size_t size = 1; size <= sizeof(buf); size *= 4) {
+		lisp_addr_str(a, buf, size);
+		CHECK(strlen(buf) < size);
+		for (const char *c = buf; *c; c++)
+			CHECK(*c >= 0x20 && *c < 0x7f);
+	}
+}
+
 static inline void
 addr_walk(const uint8_t *bytes, size_t len, const struct lisp_addr *a)
 {
-	char buf[ADDR_STR_MAX];
+	struct addr rloc;
 
 	if (a->opaque) {
 		inside(bytes, len, a->opaque, a->opaque_len);
 		CHECK(a->addr.afi == AFI_NONE && !a->has_iid);
 	}
-	CHECK(strlen(addr_str(&a->addr, buf)) < ADDR_STR_MAX);
+	text_walk(a);
+	if (lcaf_rloc(a, ~0u, &rloc))
+		CHECK(!addr_is_martian(&rloc));
 }
 
 static inline void

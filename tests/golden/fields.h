@@ -10,6 +10,7 @@
  */
 #include "check.h"
 #include "fields_cpm.h"
+#include "lcaf.h"
 
 static inline void
 locator_check(const struct locator *l, json_t *o)

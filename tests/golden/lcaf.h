@@ -3,243 +3,11 @@
 #define TESTS_GOLDEN_LCAF_H
 
 /*
- * lcaf.h - a vector's description of an LCAF -> the octets it must have.
- *
- * The decoder carries most LCAFs unread, so "every field is right" is checked
- * the other way round: build the body from the fields as RFC 8060 draws it and
- * compare.
+ * lcaf.h - an LCAF of a message against its description in a vector: every
+ * field, every item of its list, and the same octets when encoded again.
  */
-#include "vectors.h"
-
-static inline void lcaf_build(json_t *, struct wire_writer *);
-
-static inline unsigned
-json_uint(json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	assert_true(json_is_integer(value));
-	return (unsigned)json_integer_value(value);
-}
-
-/* "192.0.2.1", "[9]192.0.2.1", "dn:name", null, or a nested LCAF. */
-static inline void
-addr_build(json_t *json, struct wire_writer *w)
-{
-	const char *text = json_string_value(json);
-	struct lisp_addr a;
-	struct eid e;
-
-	if (json_is_null(json)) {
-		wire_put_u16(w, AFI_NONE);
-		return;
-	}
-	if (json_is_object(json)) {
-		lcaf_build(json, w);
-		return;
-	}
-	assert_non_null(text);
-	if (strncmp(text, "dn:", 3) == 0) {
-		wire_put_u16(w, AFI_NAME);
-		wire_put_bytes(w, text + 3, strlen(text + 3) + 1);
-		return;
-	}
-	assert_int_equal(eid_parse(text, &e), ERR_OK);
-	a = lisp_addr_from_eid(&e);
-	lisp_addr_encode(w, &a);
-}
-
-/* The address of "10.1.0.0/24"; '*bits' is its length. */
-static inline void
-prefix_build(
-    json_t *object, const char *key, uint8_t *bits, struct wire_writer *w)
-{
-	struct lisp_addr a;
-	struct eid e;
-
-	assert_int_equal(
-	    eid_parse(json_string_value(json_object_get(object, key)), &e),
-	    ERR_OK);
-	*bits = e.bits;
-	a = lisp_addr_from_eid(&e);
-	lisp_addr_encode(w, &a);
-}
-
-static inline void
-hex_build(json_t *json, struct wire_writer *w)
-{
-	const char *text = json_string_value(json);
-	unsigned octet;
-
-	assert_non_null(text);
-	for (; sscanf(text, "%2x", &octet) == 1 && text[0]; text += 2)
-		wire_put_u8(w, octet);
-}
-
-static inline void
-geo_build(json_t *o, struct wire_writer *w)
-{
-	static const char *const keys[] = { "lat", "lon" };
-	json_t *alt = json_object_get(o, "alt");
-
-	for (unsigned i = 0; i < 2; i++) {
-		json_t *a = json_object_get(o, keys[i]);
-		const char *side = json_string_value(json_array_get(a, 0));
-		unsigned on = side[0] == (i ? 'E' : 'N');
-
-		wire_put_u16(w,
-		    on << 15 |
-			(unsigned)json_integer_value(json_array_get(a, 1)));
-		wire_put_u8(
-		    w, (unsigned)json_integer_value(json_array_get(a, 2)));
-		wire_put_u8(
-		    w, (unsigned)json_integer_value(json_array_get(a, 3)));
-	}
-	wire_put_u32(w,
-	    json_is_null(alt) ? 0x7fffffff : (uint32_t)json_integer_value(alt));
-}
-
-static inline void
-range_build(json_t *o, const char *key, struct wire_writer *w)
-{
-	for (size_t i = 0; i < 2; i++)
-		wire_put_u16(w,
-		    (unsigned)json_integer_value(
-			json_array_get(json_object_get(o, key), i)));
-}
-
-/* Types 9 and 12: two mask-lens, then two prefixes. */
-static inline void
-pair_build(json_t *o, const char *second, struct wire_writer *w)
-{
-	uint8_t *bits;
-
-	wire_put_u16(w, 0);
-	bits = wire_room(w, 2);
-	prefix_build(o, "source", &bits[0], w);
-	prefix_build(o, second, &bits[1], w);
-}
-
-static inline void
-nat_build(json_t *o, struct wire_writer *w)
-{
-	json_t *rtr;
-	size_t i;
-
-	wire_put_u16(w, json_uint(o, "ms_port"));
-	wire_put_u16(w, json_uint(o, "etr_port"));
-	addr_build(json_object_get(o, "global_etr"), w);
-	addr_build(json_object_get(o, "ms"), w);
-	addr_build(json_object_get(o, "private_etr"), w);
-	json_array_foreach(json_object_get(o, "rtrs"), i, rtr)
-	    addr_build(rtr, w);
-}
-
-static inline void
-security_key_build(json_t *o, struct wire_writer *w)
-{
-	json_t *key;
-	size_t i;
-
-	wire_put_u8(w, json_uint(o, "key_count"));
-	wire_put_u8(w, 0);
-	wire_put_u8(w, json_uint(o, "key_algorithm"));
-	wire_put_u8(w, json_uint(o, "revoke"));
-	json_array_foreach(json_object_get(o, "keys"), i, key)
-	{
-		wire_put_u16(w, (unsigned)json_string_length(key) / 2);
-		hex_build(key, w);
-	}
-}
-
-static inline void
-json_build(json_t *o, struct wire_writer *w)
-{
-	json_t *text = json_object_get(o, "json");
-
-	wire_put_u16(w, (unsigned)json_string_length(text));
-	wire_put_bytes(w, json_string_value(text), json_string_length(text));
-}
-
-/* The body between the LCAF header and the final address, by type. */
-static inline void
-body_build(unsigned type, json_t *o, struct wire_writer *w)
-{
-	json_t *item;
-	size_t i;
-
-	switch (type) {
-	case 1:
-		json_array_foreach(json_object_get(o, "items"), i, item)
-		    addr_build(item, w);
-		break;
-	case 3:
-		wire_put_u32(w, json_uint(o, "asn"));
-		break;
-	case 4:
-		wire_put_u32(
-		    w, json_uint(o, "tos") << 8 | json_uint(o, "protocol"));
-		range_build(o, "local", w);
-		range_build(o, "remote", w);
-		break;
-	case 5:
-		geo_build(o, w);
-		break;
-	case 6:
-		wire_put_u8(w, json_uint(o, "fields") - 1);
-		wire_put_u16(w, json_uint(o, "wildcard"));
-		hex_build(json_object_get(o, "key"), w);
-		break;
-	case 7:
-		nat_build(o, w);
-		break;
-	case 8:
-		wire_put_u32(w, json_uint(o, "nonce"));
-		break;
-	case 9:
-		wire_put_u32(w, json_uint(o, "iid"));
-		pair_build(o, "group", w);
-		break;
-	case 10:
-		json_array_foreach(json_object_get(o, "hops"), i, item)
-		{
-			wire_put_u16(w,
-			    json_uint(item, "L") << 2 |
-				json_uint(item, "P") << 1 |
-				json_uint(item, "S"));
-			addr_build(json_object_get(item, "addr"), w);
-		}
-		break;
-	case 11:
-		security_key_build(o, w);
-		break;
-	case 12:
-		pair_build(o, "dest", w);
-		break;
-	case 13:
-		json_array_foreach(json_object_get(o, "entries"), i, item)
-		{
-			wire_put_u32(w, json_uint(item, "level"));
-			addr_build(json_object_get(item, "addr"), w);
-		}
-		break;
-	case 14:
-		json_build(o, w);
-		break;
-	case 15:
-		addr_build(json_object_get(o, "key"), w);
-		addr_build(json_object_get(o, "value"), w);
-		break;
-	case 16:
-		wire_put_u32(w, json_uint(o, "bits"));
-		break;
-	case 255:
-		wire_put_u8(w, 0);
-		hex_build(json_object_get(o, "oui"), w);
-		hex_build(json_object_get(o, "data"), w);
-		break;
-	}
-}
+#include "check.h"
+#include "reencode.h"
 
 static inline unsigned
 lcaf_type_of(json_t *o)
@@ -247,11 +15,15 @@ lcaf_type_of(json_t *o)
 	static const struct {
 		const char *name;
 		unsigned type;
-	} names[] = { { "afi-list", 1 }, { "asn", 3 }, { "app-data", 4 },
-		{ "geo", 5 }, { "opaque", 6 }, { "nat", 7 }, { "nonce-loc", 8 },
-		{ "mcast-info", 9 }, { "elp", 10 }, { "security-key", 11 },
-		{ "source-dest", 12 }, { "rle", 13 }, { "json", 14 },
-		{ "key-value", 15 }, { "encap", 16 }, { "vendor", 255 } };
+	} names[] = { { "afi-list", LCAF_AFI_LIST }, { "asn", LCAF_AS_NUMBER },
+		{ "app-data", LCAF_APPLICATION }, { "geo", LCAF_GEO },
+		{ "opaque", LCAF_OPAQUE_KEY }, { "nat", LCAF_NAT },
+		{ "nonce-loc", LCAF_NONCE }, { "mcast-info", LCAF_MULTICAST },
+		{ "elp", LCAF_ELP }, { "security-key", LCAF_SECURITY_KEY },
+		{ "source-dest", LCAF_SOURCE_DEST },
+		{ "rle", LCAF_REPLICATION }, { "json", LCAF_JSON },
+		{ "key-value", LCAF_KEY_VALUE },
+		{ "encap", LCAF_ENCAPSULATION }, { "vendor", LCAF_VENDOR } };
 	const char *name = json_string_value(json_object_get(o, "lcaf"));
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -261,25 +33,252 @@ lcaf_type_of(json_t *o)
 	return 0;
 }
 
+/* ["N", 48, 50, 48] */
 static inline void
-lcaf_build(json_t *o, struct wire_writer *w)
+degrees_check(json_t *v, const char *side, const unsigned *numbers)
 {
-	unsigned type = lcaf_type_of(o);
-	uint8_t *len;
-	size_t start;
+	text_check(side, json_array_get(v, 0));
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(
+		    json_integer_value(json_array_get(v, i + 1)), numbers[i]);
+}
 
-	wire_put_u16(w, AFI_LCAF);
-	wire_put_u16(w, 0);
-	wire_put_u8(w, type);
-	wire_put_u8(w, type == 14 ? json_uint(o, "binary") : 0);
-	len = wire_room(w, 2);
-	start = wire_written(w);
-	body_build(type, o, w);
-	if (json_object_get(o, "addr"))
-		addr_build(json_object_get(o, "addr"), w);
-	assert_int_equal(w->err, ERR_OK);
-	len[0] = (uint8_t)((wire_written(w) - start) >> 8);
-	len[1] = (uint8_t)(wire_written(w) - start);
+static inline bool
+geo_checked(const struct lcaf_geo *g, const char *key, json_t *v)
+{
+	if (strcmp(key, "lat") == 0)
+		degrees_check(v, g->north ? "N" : "S",
+		    (unsigned[]){ g->lat_deg, g->lat_min, g->lat_sec });
+	else if (strcmp(key, "lon") == 0)
+		degrees_check(v, g->east ? "E" : "W",
+		    (unsigned[]){ g->lon_deg, g->lon_min, g->lon_sec });
+	else if (strcmp(key, "alt") == 0 && json_is_null(v))
+		assert_int_equal(g->altitude_m, LCAF_NO_ALTITUDE);
+	else if (strcmp(key, "alt") == 0)
+		assert_int_equal(g->altitude_m, json_integer_value(v));
+	else
+		return false;
+	assert_true(lcaf_geo_is_valid(g));
+	return true;
+}
+
+static inline bool
+application_checked(
+    const struct lcaf_application *a, const char *key, json_t *v)
+{
+	const struct field *list =
+	    FIELDS({ "tos", a->tos }, { "protocol", a->protocol });
+	const bool local = strcmp(key, "local") == 0;
+
+	if (field_checked(list, key, v))
+		return true;
+	if (!local && strcmp(key, "remote") != 0)
+		return false;
+	assert_int_equal(json_integer_value(json_array_get(v, 0)),
+	    local ? a->local_low : a->remote_low);
+	assert_int_equal(json_integer_value(json_array_get(v, 1)),
+	    local ? a->local_high : a->remote_high);
+	return true;
+}
+
+static inline void
+lcaf_prefix_check(const struct lcaf_prefix *p, json_t *v)
+{
+	char buf[LISP_ADDR_STR_MAX];
+
+	text_check(lisp_prefix_str(&p->addr, p->bits, buf, sizeof(buf)), v);
+}
+
+/* An address, an object around one, or a key in hex. */
+static inline void
+item_check(uint8_t type, const struct lcaf_item *item, json_t *v)
+{
+	const struct field *list =
+	    FIELDS({ "L", item->lookup }, { "P", item->probe },
+		{ "S", item->strict }, { "level", item->level });
+	const char *key;
+	json_t *field;
+
+	if (type == LCAF_SECURITY_KEY) {
+		hex_check("keys", item->key, item->key_len, v);
+		return;
+	}
+	if (type != LCAF_ELP && type != LCAF_REPLICATION) {
+		addr_check(&item->addr, v);
+		return;
+	}
+	json_object_foreach(v, key, field)
+	{
+		if (field_checked(list, key, field))
+			continue;
+		assert_string_equal(key, "addr");
+		addr_check(&item->addr, field);
+	}
+}
+
+static inline bool
+list_checked(struct lcaf_list list, const char *key, json_t *v)
+{
+	struct lcaf_item item;
+	size_t n = 0;
+
+	if (strcmp(key, "items") != 0 && strcmp(key, "hops") != 0 &&
+	    strcmp(key, "entries") != 0 && strcmp(key, "keys") != 0 &&
+	    strcmp(key, "rtrs") != 0)
+		return false;
+	assert_int_equal(list.left, json_array_size(v));
+	while (lcaf_next(&list, &item))
+		item_check(list.type, &item, json_array_get(v, n++));
+	assert_int_equal(n, json_array_size(v));
+	assert_int_equal(list.len, 0);
+	return true;
+}
+
+/* 'names' of the JSON are all in the text. */
+static inline void
+names_check(const struct lisp_addr *a, json_t *names)
+{
+	char buf[LISP_ADDR_STR_MAX];
+	json_t *v;
+	size_t i;
+
+	lisp_addr_str(a, buf, sizeof(buf));
+	json_array_foreach(names, i, v)
+	    assert_non_null(strstr(buf, json_string_value(v)));
+}
+
+static inline bool
+nat_checked(const struct lcaf *l, const char *key, json_t *v)
+{
+	const struct field *list = FIELDS(
+	    { "ms_port", l->nat.ms_port }, { "etr_port", l->nat.etr_port });
+
+	if (field_checked(list, key, v) || list_checked(l->list, key, v))
+		return true;
+	if (strcmp(key, "global_etr") == 0)
+		addr_check(&l->nat.global_etr, v);
+	else if (strcmp(key, "ms") == 0)
+		addr_check(&l->nat.ms, v);
+	else if (strcmp(key, "private_etr") == 0)
+		addr_check(&l->nat.private_etr, v);
+	else
+		return false;
+	return true;
+}
+
+/* Keys of types 9 and 12. */
+static inline bool
+prefixes_checked(const struct lcaf_prefix *source, const char *second_key,
+    const struct lcaf_prefix *second, const char *key, json_t *v)
+{
+	if (strcmp(key, "source") == 0)
+		lcaf_prefix_check(source, v);
+	else if (strcmp(key, second_key) == 0)
+		lcaf_prefix_check(second, v);
+	else
+		return false;
+	return true;
+}
+
+static inline bool
+octets_checked(const char *key, const char *want,
+    const struct lcaf_octets *octets, json_t *v)
+{
+	if (strcmp(key, want) != 0)
+		return false;
+	hex_check(key, octets->at, octets->len, v);
+	return true;
+}
+
+/* One field of the body; false if the type has none of that name. */
+static inline bool
+lcaf_field_checked(
+    const struct lisp_addr *a, const struct lcaf *l, const char *key, json_t *v)
+{
+	switch (l->type) {
+	case LCAF_AS_NUMBER:
+		return field_checked(FIELDS({ "asn", l->as_number }), key, v);
+	case LCAF_APPLICATION:
+		return application_checked(&l->application, key, v);
+	case LCAF_GEO:
+		return geo_checked(&l->geo, key, v);
+	case LCAF_OPAQUE_KEY:
+		return field_checked(FIELDS({ "fields", l->key.fields },
+					 { "wildcard", l->key.wildcards }),
+			   key, v) ||
+		    octets_checked(key, "key", &l->key.octets, v);
+	case LCAF_NAT:
+		return nat_checked(l, key, v);
+	case LCAF_NONCE:
+		return field_checked(FIELDS({ "nonce", l->nonce }), key, v);
+	case LCAF_MULTICAST:
+		return field_checked(
+			   FIELDS({ "iid", l->multicast.iid }), key, v) ||
+		    prefixes_checked(&l->multicast.source, "group",
+			&l->multicast.group, key, v);
+	case LCAF_SECURITY_KEY:
+		return field_checked(
+			   FIELDS({ "key_count", l->list.left },
+			       { "key_algorithm", l->security.algorithm },
+			       { "revoke", l->security.revoke }),
+			   key, v) ||
+		    list_checked(l->list, key, v);
+	case LCAF_SOURCE_DEST:
+		return prefixes_checked(&l->source_dest.source, "dest",
+		    &l->source_dest.dest, key, v);
+	case LCAF_JSON:
+		if (strcmp(key, "json") == 0) {
+			assert_int_equal(l->json.len, json_string_length(v));
+			assert_memory_equal(
+			    l->json.at, json_string_value(v), l->json.len);
+			return true;
+		}
+		return field_checked(FIELDS({ "binary", l->rsvd2 }), key, v);
+	case LCAF_KEY_VALUE:
+		if (strcmp(key, "key") != 0 && strcmp(key, "value") != 0)
+			return false;
+		addr_check(key[0] == 'k' ? &l->pair.key : &l->pair.value, v);
+		return true;
+	case LCAF_ENCAPSULATION:
+		if (strcmp(key, "names") == 0) {
+			names_check(a, v);
+			return true;
+		}
+		return field_checked(
+		    FIELDS({ "bits", l->encapsulations }), key, v);
+	case LCAF_VENDOR:
+		assert_true(a->vendor);
+		return field_checked(
+			   FIELDS({ "oui", l->of_vendor.oui }), key, v) ||
+		    octets_checked(key, "data", &l->of_vendor.data, v);
+	}
+	return list_checked(l->list, key, v);
+}
+
+static inline void
+lcaf_check(const struct lisp_addr *a, json_t *o)
+{
+	uint8_t buf[256];
+	struct wire_writer w = wire_writer(buf, sizeof(buf));
+	const char *key;
+	struct lcaf l;
+	json_t *v;
+
+	assert_int_equal(lcaf_decode(a, &l), ERR_OK);
+	assert_int_equal(l.type, lcaf_type_of(o));
+	json_object_foreach(o, key, v)
+	{
+		if (strcmp(key, "lcaf") == 0 ||
+		    lcaf_field_checked(a, &l, key, v))
+			continue;
+		if (strcmp(key, "addr") != 0)
+			fail_msg("LCAF %u: field %s unknown", l.type, key);
+		addr_check(&l.addr, v);
+	}
+	lcaf_reencode(&w, &l);
+	assert_int_equal(w.err, ERR_OK);
+	assert_int_equal(a->opaque_len, wire_written(&w));
+	assert_memory_equal(a->opaque, buf, a->opaque_len);
 }
 
 #endif

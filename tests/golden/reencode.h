@@ -12,6 +12,7 @@
 
 #include "common/cpm.h"
 #include "common/data.h"
+#include "common/lcaf.h"
 #include "common/msg.h"
 
 static inline void
@@ -22,6 +23,24 @@ records_reencode(struct wire_writer *w, struct records records)
 	while (records_next(&records, m))
 		mapping_encode(w, m);
 	free(m);
+}
+
+/* With the list item by item. */
+static inline void
+lcaf_reencode(struct wire_writer *w, const struct lcaf *l)
+{
+	uint8_t *buf = malloc(LISP_MSG_MAX);
+	struct wire_writer items = wire_writer(buf, LISP_MSG_MAX);
+	struct lcaf_list list = l->list;
+	struct lcaf copy = *l;
+	struct lcaf_item item;
+
+	while (lcaf_next(&list, &item))
+		lcaf_item_encode(&items, l->type, &item);
+	copy.list.at = buf;
+	copy.list.len = wire_written(&items);
+	lcaf_encode(w, &copy);
+	free(buf);
 }
 
 static inline void

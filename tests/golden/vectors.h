@@ -24,6 +24,7 @@
 #include "common/auth.h"
 #include "common/cpm.h"
 #include "common/data.h"
+#include "common/lcaf.h"
 #include "common/msg.h"
 
 #define MAYBE_UNUSED __attribute__((unused))
