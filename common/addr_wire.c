@@ -55,6 +55,14 @@ lisp_addr_lcaf_type(const struct lisp_addr *a)
 	return r.err ? -1 : type;
 }
 
+bool
+lisp_addr_is_name(const struct lisp_addr *a)
+{
+	struct wire_reader r = wire_reader(a->opaque, a->opaque_len);
+
+	return wire_get_u16(&r) == AFI_NAME;
+}
+
 /* The octets after the AFI of an LCAF, whose own start is 'start'. */
 static void
 lcaf_read(struct wire_reader *r, const uint8_t *start, unsigned depth,
@@ -169,7 +177,7 @@ lisp_addr_bits(const struct lisp_addr *a)
 
 	if (!a->opaque)
 		return addr_bits(&a->addr);
-	if ((a->opaque[0] << 8 | a->opaque[1]) != AFI_NAME)
+	if (!lisp_addr_is_name(a))
 		return 255;
 	octets = a->opaque_len - 2u; /* its NUL counts, RFC 9735 */
 	return octets < 32 ? octets * 8 : 255;

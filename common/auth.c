@@ -219,7 +219,8 @@ hkdf(const uint8_t nonce[8], const struct auth_key *key, const char *salt,
 	return ok;
 }
 
-/* The salt is the message's name: RFC 9301 5.6, 5.7; docs/cpm.md 3.2. */
+/* The salt is the message's name: RFC 9301 5.6, 5.7; docs/cpm.md 3.2.  NULL
+ * for a message that is older than algorithm 3. */
 static const char *
 salt_of(const uint8_t *msg)
 {
@@ -230,6 +231,8 @@ salt_of(const uint8_t *msg)
 		return "Map-Notify Authentication";
 	case LISP_MAP_NOTIFY_ACK:
 		return "Map-Notify-Ack Authentication";
+	case LISP_INFO:
+		return NULL;
 	}
 	if ((msg[2] & 0x0f) == CPM_OP_ACK)
 		return "Change-Priority-Ack Authentication";
@@ -245,6 +248,7 @@ mac_of(const uint8_t *msg, size_t len, const struct auth_header *a,
 	size_t after = (size_t)AUTH_MSG_MIN + a->len;
 	const struct piece pieces[] = { { msg, AUTH_MSG_MIN }, { zero, a->len },
 		{ msg + after, len - after } };
+	const char *salt = salt_of(msg);
 	uint8_t derived[32];
 	bool ok;
 
@@ -257,7 +261,9 @@ mac_of(const uint8_t *msg, size_t len, const struct auth_header *a,
 		    mac_pieces(ctx_of_secret(HASH_SHA256, key), pieces, 3, out);
 		break;
 	case AUTH_SHA256_128_HKDF:
-		ok = hkdf(msg + 4, key, salt_of(msg), derived) &&
+		if (!salt)
+			return ERR_ALGORITHM;
+		ok = hkdf(msg + 4, key, salt, derived) &&
 		    hmac(HASH_SHA256, derived, sizeof(derived), pieces, 3, out);
 		OPENSSL_cleanse(derived, sizeof(derived));
 		break;

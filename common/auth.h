@@ -3,8 +3,8 @@
 #define COMMON_AUTH_H
 
 /*
- * auth.h - the MAC of Map-Register, Map-Notify, Map-Notify-Ack and the CPM
- * family; RFC 9301 5.6, 5.7.  The only user of OpenSSL.
+ * auth.h - the MAC of Map-Register, Map-Notify, Map-Notify-Ack, Info-Request and
+ * -Reply and the CPM family; RFC 9301 5.6, 5.7.  The only user of OpenSSL.
  *
  * The length that is compared follows from the algorithm and the key's
  * configuration, never from the packet.  Comparison takes constant time.
@@ -40,9 +40,10 @@ struct auth_key {
 uint16_t auth_len(const struct auth_key *);
 
 /*
- * Fills in the authentication data of a complete message of type 3, 4, 5 or 15
- * (CPM, Ack), whose header already names key-id, algorithm and length as of
- * 'key'.  ERR_MALFORMED if it does not, ERR_INTERNAL if OpenSSL fails.
+ * Fills in the authentication data of a complete message of type 3, 4, 5, 7 or
+ * 15 (CPM, Ack), whose header already names key-id, algorithm and length as of
+ * 'key'.  ERR_MALFORMED if it does not, ERR_INTERNAL if OpenSSL fails,
+ * ERR_ALGORITHM for algorithm 3 in type 7, for which nobody named a salt.
  */
 enum err
 auth_sign(uint8_t *msg, size_t len, const struct auth_key *key) MUST_USE;

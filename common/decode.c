@@ -2,16 +2,18 @@
 /*
  * decode.c - control messages of RFC 9301: octets -> the structs of msg.h.
  *
- * Called by input.c; ecm.c opens the wrapped ones, cpm.c reads type 15.  Pure:
- * no log, no clock, no lookup.  One line per field in the order of the RFC's
- * diagrams.  Each decoder checks its message to the last record before it says
- * ERR_OK, so whoever walks the records afterwards meets no error half-way.
+ * Called by input.c; ecm.c opens the wrapped ones, decode_referral.c reads those
+ * of DDT, cpm.c type 15.  Pure: no log, no clock, no lookup.  One line per field
+ * in the order of the RFC's diagrams.  Each decoder checks its message to the
+ * last record before it says ERR_OK, so whoever walks the records afterwards
+ * meets no error half-way.
  *
  * Octets behind the last structure the flags announce are left alone: later
  * RFCs may put something there.
  */
+#include "decode.h"
+
 #include "auth.h"
-#include "msg.h"
 
 int
 msg_type(const uint8_t *bytes, size_t len)
@@ -19,9 +21,8 @@ msg_type(const uint8_t *bytes, size_t len)
 	return len ? bytes[0] >> 4 : -1;
 }
 
-/* The first word of every message; its type must be 'type'. */
-static uint32_t
-first_word(struct wire_reader *r, enum lisp_type type)
+uint32_t
+decode_first_word(struct wire_reader *r, enum lisp_type type)
 {
 	uint32_t word = wire_get_u32(r);
 
@@ -37,9 +38,9 @@ bit(uint32_t word, unsigned n)
 	return word >> (31 - n) & 1;
 }
 
-/* RFC 9301 5.4, from the priority to the locator's address. */
-static void
-locator_read(struct wire_reader *r, struct locator *l)
+/* RFC 9301 5.4. */
+void
+decode_locator(struct wire_reader *r, struct locator *l)
 {
 	uint16_t flags;
 
@@ -54,14 +55,26 @@ locator_read(struct wire_reader *r, struct locator *l)
 	lisp_addr_decode(r, &l->addr);
 }
 
-/* An EID with its mask-len, which stands before it. */
+static bool
+is_none(const struct lisp_addr *a)
+{
+	return !a->opaque && !a->has_iid && a->addr.afi == AFI_NONE;
+}
+
+/* An EID, or AFI 0, with its mask-len, which stands before it. */
 static void
-eid_read(struct wire_reader *r, unsigned bits, struct lisp_addr *out)
+optional_eid_read(struct wire_reader *r, unsigned bits, struct lisp_addr *out)
 {
 	lisp_eid_decode(r, out);
-	if (!out->opaque && !out->has_iid && out->addr.afi == AFI_NONE)
-		wire_fail(r, ERR_MALFORMED);
 	if (!r->err && bits > lisp_addr_bits(out))
+		wire_fail(r, ERR_MALFORMED);
+}
+
+void
+decode_eid(struct wire_reader *r, unsigned bits, struct lisp_addr *out)
+{
+	optional_eid_read(r, bits, out);
+	if (is_none(out))
 		wire_fail(r, ERR_MALFORMED);
 }
 
@@ -70,7 +83,8 @@ eid_read(struct wire_reader *r, unsigned bits, struct lisp_addr *out)
  * messages are walked once to be checked, and 255 locators are 14 KB.
  */
 static void
-record_read(struct wire_reader *r, unsigned step, struct mapping *m)
+record_read(
+    struct wire_reader *r, unsigned step, struct mapping *m, bool *vendor)
 {
 	uint16_t word;
 
@@ -81,36 +95,45 @@ record_read(struct wire_reader *r, unsigned step, struct mapping *m)
 	m->action = (uint8_t)(word >> 13);
 	m->authoritative = word & 0x1000;
 	m->version = wire_get_u16(r) & 0x0fff;
-	eid_read(r, m->eid_bits, &m->eid);
-	for (unsigned i = 0; i < m->n_locators && !r->err; i++)
-		locator_read(r, &m->locators[i * step]);
+	decode_eid(r, m->eid_bits, &m->eid);
+	*vendor |= m->eid.vendor;
+	for (unsigned i = 0; i < m->n_locators && !r->err; i++) {
+		decode_locator(r, &m->locators[i * step]);
+		*vendor |= m->locators[i * step].addr.vendor;
+	}
 }
 
-/* Checks 'n' records; 'all_authoritative': each must have A. */
-static void
+/*
+ * Checks 'n' records; 'all_authoritative': each must have A.  True if there is
+ * an LCAF of a vendor.
+ */
+static bool
 records_check(struct wire_reader *r, unsigned n, bool all_authoritative,
     struct records *out)
 {
 	const uint8_t *start = r->at;
+	bool vendor = false;
 	struct mapping m;
 
 	for (unsigned i = 0; i < n && !r->err; i++) {
-		record_read(r, 0, &m);
+		record_read(r, 0, &m, &vendor);
 		if (all_authoritative && !m.authoritative)
 			wire_fail(r, ERR_MALFORMED);
 	}
 	*out = (struct records){ start, (size_t)(r->at - start), n };
+	return vendor;
 }
 
 bool
 records_next(struct records *records, struct mapping *out)
 {
 	struct wire_reader r;
+	bool vendor = false;
 
 	if (!records->left)
 		return false;
 	r = wire_reader(records->at, records->len);
-	record_read(&r, 1, out);
+	record_read(&r, 1, out, &vendor);
 	records->at = r.at;
 	records->len = wire_left(&r);
 	records->left--;
@@ -164,7 +187,7 @@ request_record_read(struct wire_reader *r, struct request_record *out)
 {
 	out->notify = wire_get_u8(r) & 0x80; /* RFC 9437 4 */
 	out->eid_bits = wire_get_u8(r);
-	eid_read(r, out->eid_bits, &out->eid);
+	decode_eid(r, out->eid_bits, &out->eid);
 }
 
 /* RFC 9301 5.2, RFC 9437 4. */
@@ -173,7 +196,7 @@ map_request_decode(const uint8_t *bytes, size_t len, struct map_request *out)
 {
 	struct wire_reader reader = wire_reader(bytes, len), *r = &reader;
 	struct map_request m = { 0 };
-	uint32_t word = first_word(r, LISP_MAP_REQUEST);
+	uint32_t word = decode_first_word(r, LISP_MAP_REQUEST);
 
 	m.authoritative = bit(word, 4);
 	m.has_mapping = bit(word, 5);
@@ -188,12 +211,17 @@ map_request_decode(const uint8_t *bytes, size_t len, struct map_request *out)
 	m.n_records = word & 0xff;
 	m.nonce = wire_get_u64(r);
 	lisp_eid_decode(r, &m.source_eid);
-	for (unsigned i = 0; i < m.n_itr_rlocs && !r->err; i++)
+	m.vendor = m.source_eid.vendor;
+	for (unsigned i = 0; i < m.n_itr_rlocs && !r->err; i++) {
 		lisp_addr_decode(r, &m.itr_rlocs[i]);
-	for (unsigned i = 0; i < m.n_records && !r->err; i++)
+		m.vendor |= m.itr_rlocs[i].vendor;
+	}
+	for (unsigned i = 0; i < m.n_records && !r->err; i++) {
 		request_record_read(r, &m.records[i]);
+		m.vendor |= m.records[i].eid.vendor;
+	}
 	if (m.has_mapping)
-		records_check(r, 1, false, &m.mapping);
+		m.vendor |= records_check(r, 1, false, &m.mapping);
 	if (m.has_xtr_id)
 		ids_read(r, m.xtr_id, &m.site_id);
 	if (!r->err && !m.n_records)
@@ -233,7 +261,7 @@ map_reply_decode(const uint8_t *bytes, size_t len, struct map_reply *out)
 {
 	struct wire_reader reader = wire_reader(bytes, len), *r = &reader;
 	struct map_reply m = { 0 };
-	uint32_t word = first_word(r, LISP_MAP_REPLY);
+	uint32_t word = decode_first_word(r, LISP_MAP_REPLY);
 
 	m.probe = bit(word, 4);
 	m.echo_nonce = bit(word, 5);
@@ -241,7 +269,7 @@ map_reply_decode(const uint8_t *bytes, size_t len, struct map_reply *out)
 	m.n_records = word & 0xff;
 	m.nonce = wire_get_u64(r);
 	/* A probe is answered by the ETR itself (RFC 9301 5.4, 7.1). */
-	records_check(r, m.n_records, m.probe, &m.records);
+	m.vendor = records_check(r, m.n_records, m.probe, &m.records);
 	m.trailer = r->at;
 	m.trailer_len = wire_left(r);
 	if (m.security)
@@ -288,7 +316,8 @@ auth_header_decode(const uint8_t *bytes, size_t len, struct auth_header *out)
 	uint32_t type = wire_get_u32(r) >> 28;
 
 	if (!r->err && type != LISP_MAP_REGISTER && type != LISP_MAP_NOTIFY &&
-	    type != LISP_MAP_NOTIFY_ACK && type != LISP_SHARED)
+	    type != LISP_MAP_NOTIFY_ACK && type != LISP_INFO &&
+	    type != LISP_SHARED)
 		wire_fail(r, ERR_MALFORMED);
 	wire_get_u64(r); /* nonce */
 	auth_header_read(r, &a);
@@ -304,7 +333,7 @@ map_register_decode(const uint8_t *bytes, size_t len, struct map_register *out)
 {
 	struct wire_reader reader = wire_reader(bytes, len), *r = &reader;
 	struct map_register m = { 0 };
-	uint32_t word = first_word(r, LISP_MAP_REGISTER);
+	uint32_t word = decode_first_word(r, LISP_MAP_REGISTER);
 
 	m.proxy = bit(word, 4);
 	m.security = bit(word, 5);
@@ -316,7 +345,7 @@ map_register_decode(const uint8_t *bytes, size_t len, struct map_register *out)
 	m.n_records = word & 0xff;
 	m.nonce = wire_get_u64(r);
 	auth_header_read(r, &m.auth);
-	records_check(r, m.n_records, false, &m.records);
+	m.vendor = records_check(r, m.n_records, false, &m.records);
 	if (m.has_xtr_id)
 		ids_read(r, m.xtr_id, &m.site_id);
 	if (r->err)
@@ -341,16 +370,48 @@ map_notify_decode(const uint8_t *bytes, size_t len, struct map_notify *out)
 
 	if (msg_type(bytes, len) == LISP_MAP_NOTIFY_ACK)
 		m.type = LISP_MAP_NOTIFY_ACK;
-	word = first_word(r, m.type);
+	word = decode_first_word(r, m.type);
 	m.n_records = word & 0xff;
 	m.nonce = wire_get_u64(r);
 	auth_header_read(r, &m.auth);
-	records_check(r, m.n_records, false, &m.records);
+	m.vendor = records_check(r, m.n_records, false, &m.records);
 	m.has_xtr_id = bit(word, 4) && wire_left(r) >= 24;
 	if (m.has_xtr_id)
 		ids_read(r, m.xtr_id, &m.site_id);
 	if (r->err)
 		return r->err;
+	m.trailer = r->at;
+	m.trailer_len = wire_left(r);
+	*out = m;
+	return ERR_OK;
+}
+
+/*
+ * draft-ermagan-lisp-nat-traversal 4.1, 4.2.  The request ends in AFI 0, where
+ * lispers.net has the name of the xTR; the reply in the NAT-traversal LCAF.
+ */
+enum err
+info_decode(const uint8_t *bytes, size_t len, struct info *out)
+{
+	struct wire_reader reader = wire_reader(bytes, len), *r = &reader;
+	struct info m = { 0 };
+	struct lisp_addr last;
+
+	m.reply = bit(decode_first_word(r, LISP_INFO), 4);
+	m.nonce = wire_get_u64(r);
+	auth_header_read(r, &m.auth);
+	m.ttl_min = wire_get_u32(r);
+	wire_get_u8(r); /* reserved */
+	m.eid_bits = wire_get_u8(r);
+	optional_eid_read(r, m.eid_bits, &m.eid);
+	lisp_addr_decode(r, &last);
+	if (r->err)
+		return r->err;
+	if (m.reply ? lisp_addr_lcaf_type(&last) != LCAF_NAT
+		    : !is_none(&last) && !lisp_addr_is_name(&last))
+		return ERR_MALFORMED;
+	*(m.reply ? &m.nat : &m.name) = last;
+	m.vendor = m.eid.vendor || last.vendor;
 	m.trailer = r->at;
 	m.trailer_len = wire_left(r);
 	*out = m;

@@ -140,3 +140,60 @@ map_notify_trailer(struct wire_writer *w, const struct map_notify *m)
 	if (m->has_xtr_id)
 		ids_put(w, m->xtr_id, m->site_id);
 }
+
+/* RFC 8111 6.4. */
+void
+map_referral_header(struct wire_writer *w, const struct map_referral *m)
+{
+	wire_put_u32(
+	    w, (uint32_t)LISP_MAP_REFERRAL << 28 | (m->n_records & 0xff));
+	wire_put_u64(w, m->nonce);
+}
+
+/* RFC 8111 6.4.1. */
+static void
+signature_put(struct wire_writer *w, const struct referral_signature *s)
+{
+	wire_put_u32(w, s->original_ttl_min);
+	wire_put_u32(w, s->expiration_s);
+	wire_put_u32(w, s->inception_s);
+	wire_put_u16(w, s->key_tag);
+	wire_put_u16(w, s->len);
+	wire_put_u8(w, s->algorithm);
+	wire_put_zero(w, 3);
+	wire_put_bytes(w, s->data, s->len);
+}
+
+/* RFC 8111 6.4. */
+void
+referral_encode(struct wire_writer *w, const struct referral *m)
+{
+	wire_put_u32(w, m->ttl_min);
+	wire_put_u8(w, m->n_locators);
+	wire_put_u8(w, m->eid_bits);
+	wire_put_u16(w,
+	    ((unsigned)m->action & 7u) << 13 |
+		(m->authoritative ? 0x1000u : 0u) |
+		(m->incomplete ? 0x0800u : 0u));
+	wire_put_u16(
+	    w, (m->n_signatures & 0x0fu) << 12 | (m->version & 0x0fffu));
+	lisp_addr_encode(w, &m->eid);
+	for (unsigned i = 0; i < m->n_locators; i++)
+		locator_put(w, &m->locators[i]);
+	for (unsigned i = 0; i < (m->n_signatures & 0x0fu); i++)
+		signature_put(w, &m->signatures[i]);
+}
+
+/* draft-ermagan-lisp-nat-traversal 4.1, 4.2. */
+void
+info_encode(struct wire_writer *w, const struct info *m)
+{
+	wire_put_u32(w, (uint32_t)LISP_INFO << 28 | bit(4, m->reply));
+	wire_put_u64(w, m->nonce);
+	auth_header_put(w, &m->auth);
+	wire_put_u32(w, m->ttl_min);
+	wire_put_u8(w, 0);
+	wire_put_u8(w, m->eid_bits);
+	lisp_addr_encode(w, &m->eid);
+	lisp_addr_encode(w, m->reply ? &m->nat : &m->name);
+}

@@ -31,6 +31,15 @@ enum lisp_action { /* RFC 9301 12.3 */
 	LISP_DROP_AUTH = 5,
 };
 
+enum lisp_referral { /* RFC 8111 6.4 */
+	LISP_NODE_REFERRAL = 0,
+	LISP_MS_REFERRAL = 1,
+	LISP_MS_ACK = 2,
+	LISP_MS_NOT_REGISTERED = 3,
+	LISP_DELEGATION_HOLE = 4,
+	LISP_NOT_AUTHORITATIVE = 5,
+};
+
 enum lcaf_type {
 	LCAF_NULL = 0,		 /* RFC 8060 3 */
 	LCAF_AFI_LIST = 1,	 /* RFC 8060 4.10 */
@@ -59,6 +68,7 @@ enum {
 	LISP_LOCATORS_MAX = 255, /* RFC 9301 5.4 */
 	LISP_RECORDS_MAX = 255,
 	LISP_ITR_RLOCS_MAX = 32,      /* RFC 9301 5.2 */
+	LISP_SIGNATURES_MAX = 15,     /* RFC 8111 6.4, per record */
 	LISP_MSG_MAX = 65507,	      /* UDP over IPv4 */
 	LISP_PAYLOAD_IPV4 = 548,      /* RFC 9301 5: packet <= 576 */
 	LISP_PAYLOAD_IPV6 = 1232,     /* packet <= 1280 */

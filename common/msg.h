@@ -10,6 +10,9 @@
  * may carry thousands of locators): 'records' is the validated stretch of the
  * message, walked with records_next(), which cannot fail any more.  Everything
  * borrowed points into the message and lives as long as its buffer.
+ *
+ * 'vendor': an LCAF of type 255 is somewhere in it.  Who does not know its OUI
+ * MUST drop the message (RFC 9306 4); a decoder knows no OUI and does not care.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -80,6 +83,7 @@ struct map_request {
 	struct records mapping; /* one encoded record when has_mapping */
 	uint8_t xtr_id[16];
 	uint64_t site_id;
+	bool vendor;
 };
 
 struct map_reply {
@@ -89,11 +93,12 @@ struct map_reply {
 	uint64_t nonce;
 	unsigned n_records;
 	struct records records;
+	bool vendor;
 	const uint8_t *trailer; /* octets after the records, borrowed */
 	size_t trailer_len;
 };
 
-struct auth_header { /* same octets in types 3, 4, 5, and 15 */
+struct auth_header { /* same octets in types 3, 4, 5, 7 and 15 */
 	uint8_t key_id;
 	uint8_t algorithm;   /* enum auth_algorithm, or unknown */
 	uint16_t len;	     /* of the authentication data, octets */
@@ -114,6 +119,7 @@ struct map_register {
 	struct records records;
 	uint8_t xtr_id[16];
 	uint64_t site_id;
+	bool vendor;
 	const uint8_t *trailer; /* octets after all of that */
 	size_t trailer_len;
 };
@@ -127,6 +133,61 @@ struct map_notify { /* Map-Notify and Map-Notify-Ack */
 	struct records records;
 	uint8_t xtr_id[16];
 	uint64_t site_id;
+	bool vendor;
+	const uint8_t *trailer;
+	size_t trailer_len;
+};
+
+struct referral_signature {		    /* RFC 8111 6.4.1 */
+	uint32_t original_ttl_min;	    /* Record TTL that was signed */
+	uint32_t expiration_s, inception_s; /* since 1970 UTC */
+	uint16_t key_tag;
+	uint8_t algorithm; /* 2: RSA-SHA256 */
+	uint16_t len;
+	const uint8_t *data; /* borrowed */
+};
+
+struct referral { /* a record of a Map-Referral, RFC 8111 6.4 */
+	uint32_t ttl_min;
+	enum lisp_referral action;
+	bool authoritative; /* A */
+	bool incomplete;    /* I: not to be cached */
+	uint16_t version;
+	uint8_t eid_bits;
+	struct lisp_addr eid; /* XEID */
+	uint8_t n_locators;   /* the referral set */
+	struct locator locators[LISP_LOCATORS_MAX];
+	uint8_t n_signatures;
+	struct referral_signature signatures[LISP_SIGNATURES_MAX];
+};
+
+struct map_referral {
+	uint64_t nonce;
+	unsigned n_records;
+	struct records records; /* walked with referrals_next() */
+	bool vendor;
+	const uint8_t *trailer;
+	size_t trailer_len;
+};
+
+/* Next record into '*out'; false after the last.  As records_next(). */
+bool referrals_next(struct records *, struct referral *out);
+void referral_encode(struct wire_writer *, const struct referral *);
+
+/*
+ * Info-Request and Info-Reply, draft-ermagan-lisp-nat-traversal 4.1, 4.2.  The
+ * draft has a key-id of 16 bits; its algorithms 1 and 2 are ours under key-id 0.
+ */
+struct info {
+	bool reply; /* R */
+	uint64_t nonce;
+	struct auth_header auth;
+	uint32_t ttl_min;
+	uint8_t eid_bits;
+	struct lisp_addr eid;  /* AFI 0: none, as lispers.net has it */
+	struct lisp_addr name; /* request: AFI 0, or lispers.net: a name */
+	struct lisp_addr nat;  /* reply: an LCAF_NAT, see lcaf_decode() */
+	bool vendor;
 	const uint8_t *trailer;
 	size_t trailer_len;
 };
@@ -165,11 +226,16 @@ enum err map_register_decode(
     const uint8_t *bytes, size_t len, struct map_register *out) MUST_USE;
 enum err map_notify_decode(const uint8_t *bytes, size_t len,
     struct map_notify *out) MUST_USE; /* types 4 and 5 */
+/* A record's action is one of RFC 8111 6.4, and has its referral set. */
+enum err map_referral_decode(
+    const uint8_t *bytes, size_t len, struct map_referral *out) MUST_USE;
+enum err
+info_decode(const uint8_t *bytes, size_t len, struct info *out) MUST_USE;
 /* Checks the inner IP and UDP headers and checksums, RFC 9301 5.8. */
 enum err ecm_decode(const uint8_t *bytes, size_t len, struct ecm *out) MUST_USE;
 
 /*
- * Only the authentication header of types 3, 4, 5 and 15 (RFC 9301 5.6), the
+ * Only the authentication header of types 3, 4, 5, 7 and 15 (RFC 9301 5.6), the
  * cheap step before a MAC is computed.  The length must be one of the
  * algorithm's: none 0, SHA-1 12 or 20, SHA-256 16 or 32.
  */
@@ -189,6 +255,8 @@ void map_register_header(struct wire_writer *, const struct map_register *);
 void map_register_trailer(struct wire_writer *, const struct map_register *);
 void map_notify_header(struct wire_writer *, const struct map_notify *);
 void map_notify_trailer(struct wire_writer *, const struct map_notify *);
+void map_referral_header(struct wire_writer *, const struct map_referral *);
+void info_encode(struct wire_writer *, const struct info *); /* whole */
 /* Whole ECM with inner headers, checksums and m->payload. */
 void ecm_encode(struct wire_writer *, const struct ecm *m);
 
@@ -201,6 +269,7 @@ void lisp_addr_decode_at(
 
 /* Type of the LCAF that 'a' carries as octets; -1 if it does not. */
 int lisp_addr_lcaf_type(const struct lisp_addr *a);
+bool lisp_addr_is_name(const struct lisp_addr *a); /* RFC 9735 */
 
 /*
  * The same where an EID stands: there an LCAF type or vendor that we do not

@@ -22,6 +22,10 @@ locator_check(const struct locator *l, json_t *o)
 	const char *key;
 	json_t *v;
 
+	if (json_is_string(o)) { /* a Map-Referral's */
+		addr_check(&l->addr, o);
+		return;
+	}
 	if (json_object_get(o, "lcaf")) {
 		lcaf_check(&l->addr, o);
 		return;
@@ -38,18 +42,17 @@ locator_check(const struct locator *l, json_t *o)
 
 /* The JSON leaves out the locators that a receiver ignores. */
 static inline void
-locators_check(const struct mapping *m, json_t *list)
+locators_check(const struct locator *l, unsigned count, json_t *list)
 {
 	size_t n = 0;
 
-	for (unsigned i = 0; i < m->n_locators; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		json_t *o = json_array_get(list, n);
 
-		if (m->locators[i].addr.opaque &&
-		    !(o && json_object_get(o, "lcaf")))
+		if (l[i].addr.opaque && !(o && json_object_get(o, "lcaf")))
 			continue;
 		assert_non_null(o);
-		locator_check(&m->locators[i], o);
+		locator_check(&l[i], o);
 		n++;
 	}
 	assert_int_equal(n, json_array_size(list));
@@ -76,7 +79,7 @@ mapping_check(const struct mapping *m, json_t *o)
 			    addr_str(&m->eid.addr, text), m->eid_bits);
 			text_check(buf, v);
 		} else if (strcmp(key, "rlocs") == 0) {
-			locators_check(m, v);
+			locators_check(m->locators, m->n_locators, v);
 		} else {
 			fail_msg("record: field %s unknown", key);
 		}
@@ -249,6 +252,121 @@ notify_fields(const struct map_notify *m, json_t *fields)
 	    fail_msg("Map-Notify: field %s unknown", key);
 }
 
+static inline const char *
+referral_action_str(enum lisp_referral action)
+{
+	static const char *const names[] = {
+		[LISP_NODE_REFERRAL] = "NODE-REFERRAL",
+		[LISP_MS_REFERRAL] = "MS-REFERRAL",
+		[LISP_MS_ACK] = "MS-ACK",
+		[LISP_MS_NOT_REGISTERED] = "MS-NOT-REGISTERED",
+		[LISP_DELEGATION_HOLE] = "DELEGATION-HOLE",
+		[LISP_NOT_AUTHORITATIVE] = "NOT-AUTHORITATIVE",
+	};
+
+	return names[action];
+}
+
+static inline void
+signatures_check(const struct referral *m, json_t *array)
+{
+	const char *key;
+	json_t *o, *v;
+	size_t i;
+
+	assert_int_equal(json_array_size(array), m->n_signatures);
+	json_array_foreach(array, i, o)
+	{
+		const struct referral_signature *s = &m->signatures[i];
+		const struct field *list = FIELDS(
+		    { "original_ttl", s->original_ttl_min },
+		    { "expiration", s->expiration_s },
+		    { "inception", s->inception_s }, { "key_tag", s->key_tag },
+		    { "sig_len", s->len }, { "algorithm", s->algorithm });
+
+		json_object_foreach(o, key, v) if (!field_checked(list, key, v))
+		    fail_msg("signature: field %s unknown", key);
+	}
+}
+
+static inline void
+referral_check(const struct referral *m, json_t *o)
+{
+	const struct field *list =
+	    FIELDS({ "ttl", m->ttl_min }, { "I", m->incomplete },
+		{ "A", m->authoritative }, { "sigcnt", m->n_signatures });
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(o, key, v)
+	{
+		if (field_checked(list, key, v))
+			continue;
+		if (strcmp(key, "act") == 0)
+			text_check(referral_action_str(m->action), v);
+		else if (strcmp(key, "eid") == 0)
+			eid_check(&m->eid, m->eid_bits, v);
+		else if (strcmp(key, "rlocs") == 0)
+			locators_check(m->locators, m->n_locators, v);
+		else if (strcmp(key, "signatures") == 0)
+			signatures_check(m, v);
+		else
+			fail_msg("referral: field %s unknown", key);
+	}
+}
+
+static inline void
+referral_fields(const struct map_referral *m, json_t *fields)
+{
+	const struct field *list = FIELDS({ "type", LISP_MAP_REFERRAL });
+	struct referral *record = malloc(sizeof(*record));
+	struct records records = m->records;
+	const char *key;
+	json_t *v;
+	size_t n = 0;
+
+	json_object_foreach(fields, key, v)
+	{
+		if (field_checked(list, key, v))
+			continue;
+		assert_string_equal(key, "records");
+		while (referrals_next(&records, record))
+			referral_check(record, json_array_get(v, n++));
+		assert_int_equal(n, json_array_size(v));
+	}
+	free(record);
+}
+
+static inline void
+info_fields(const struct info *m, json_t *fields)
+{
+	const struct field *list = FIELDS({ "type", LISP_INFO },
+	    { "R", m->reply }, { "nonce", m->nonce }, { "ttl", m->ttl_min },
+	    { "key_id_16",
+		(uint64_t)(m->auth.key_id << 8 | m->auth.algorithm) },
+	    { "auth_len", m->auth.len });
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(fields, key, v)
+	{
+		if (field_checked(list, key, v))
+			continue;
+		if (strcmp(key, "eid") == 0 && json_is_null(v)) {
+			addr_check(&m->eid, v);
+			assert_int_equal(m->eid_bits, 0);
+		} else if (strcmp(key, "eid") == 0) {
+			eid_check(&m->eid, m->eid_bits, v);
+		} else if (strcmp(key, "nat") == 0) {
+			lcaf_body_check(&m->nat, LCAF_NAT, v);
+		} else if (strcmp(key, "hostname") == 0) {
+			text_check((const char *)m->name.opaque + 2, v);
+		} else {
+			fail_msg("Info: field %s unknown", key);
+		}
+	}
+}
+
 /* RFC 9303 6.1, read by the test, the tree only bounds it. */
 static inline void
 ecm_security_fields(const struct ecm *m, json_t *o)
@@ -389,6 +507,12 @@ fields_check(const struct decoded *d, json_t *fields)
 	case LISP_MAP_NOTIFY:
 	case LISP_MAP_NOTIFY_ACK:
 		notify_fields(&d->notify, fields);
+		break;
+	case LISP_MAP_REFERRAL:
+		referral_fields(&d->referral, fields);
+		break;
+	case LISP_INFO:
+		info_fields(&d->info, fields);
 		break;
 	case LISP_ECM:
 		ecm_fields(&d->ecm, fields);

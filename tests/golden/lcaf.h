@@ -256,7 +256,7 @@ lcaf_field_checked(
 }
 
 static inline void
-lcaf_check(const struct lisp_addr *a, json_t *o)
+lcaf_body_check(const struct lisp_addr *a, unsigned type, json_t *o)
 {
 	uint8_t buf[256];
 	struct wire_writer w = wire_writer(buf, sizeof(buf));
@@ -265,7 +265,7 @@ lcaf_check(const struct lisp_addr *a, json_t *o)
 	json_t *v;
 
 	assert_int_equal(lcaf_decode(a, &l), ERR_OK);
-	assert_int_equal(l.type, lcaf_type_of(o));
+	assert_int_equal(l.type, type);
 	json_object_foreach(o, key, v)
 	{
 		if (strcmp(key, "lcaf") == 0 ||
@@ -279,6 +279,12 @@ lcaf_check(const struct lisp_addr *a, json_t *o)
 	assert_int_equal(w.err, ERR_OK);
 	assert_int_equal(a->opaque_len, wire_written(&w));
 	assert_memory_equal(a->opaque, buf, a->opaque_len);
+}
+
+static inline void
+lcaf_check(const struct lisp_addr *a, json_t *o)
+{
+	lcaf_body_check(a, lcaf_type_of(o), o);
 }
 
 #endif

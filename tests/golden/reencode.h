@@ -87,6 +87,18 @@ notify_reencode(struct wire_writer *w, const struct map_notify *m)
 }
 
 static inline void
+referral_reencode(struct wire_writer *w, const struct map_referral *m)
+{
+	struct referral *record = malloc(sizeof(*record));
+	struct records records = m->records;
+
+	map_referral_header(w, m);
+	while (referrals_next(&records, record))
+		referral_encode(w, record);
+	free(record);
+}
+
+static inline void
 cpm_reencode(struct wire_writer *w, const struct cpm *m)
 {
 	struct cpm_peer *peers = calloc(m->peers.left + 1u, sizeof(*peers));

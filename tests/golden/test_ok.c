@@ -59,6 +59,12 @@ decoded_encode(struct wire_writer *w, const struct decoded *d)
 	case LISP_MAP_NOTIFY_ACK:
 		notify_reencode(w, &d->notify);
 		break;
+	case LISP_MAP_REFERRAL:
+		referral_reencode(w, &d->referral);
+		break;
+	case LISP_INFO:
+		info_encode(w, &d->info);
+		break;
 	case LISP_ECM:
 		ecm_encode(w, &d->ecm);
 		break;

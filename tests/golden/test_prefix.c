@@ -30,6 +30,10 @@ complete_len(const struct vector *v, const struct decoded *d)
 		/* RFC 9301 5.7 reserves the bit that announces the ids. */
 		return v->len - d->notify.trailer_len -
 		    (d->notify.has_xtr_id ? 24u : 0u);
+	case LISP_MAP_REFERRAL:
+		return v->len - d->referral.trailer_len;
+	case LISP_INFO:
+		return v->len - d->info.trailer_len;
 	case LISP_ECM:
 		return ecm_complete_len(v, &d->ecm);
 	case TYPE_DATA:

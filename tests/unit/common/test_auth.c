@@ -63,7 +63,8 @@ test_sign_then_verify(void **state)
 	static const struct {
 		unsigned type, algorithm, len;
 	} cases[] = { { 3, 1, 20 }, { 3, 2, 16 }, { 3, 2, 32 }, { 4, 3, 16 },
-		{ 5, 3, 32 }, { 15, 2, 16 }, { 15, 3, 16 } };
+		{ 5, 3, 32 }, { 7, 1, 20 }, { 7, 2, 16 }, { 15, 2, 16 },
+		{ 15, 3, 16 } };
 	uint8_t msg[128], other[128];
 
 	(void)state;
@@ -353,12 +354,26 @@ test_random(void **state)
 	assert_true(one && two && one != two);
 }
 
+/* Info-Requests are older than algorithm 3: nobody named a salt for them. */
+static void
+test_info_has_no_derived_key(void **state)
+{
+	struct auth_key k = key(AUTH_SHA256_128_HKDF);
+	uint8_t msg[128];
+	size_t len = message(msg, 7, AUTH_SHA256_128_HKDF, 16);
+
+	(void)state;
+	assert_int_equal(auth_sign(msg, len, &k), ERR_ALGORITHM);
+	assert_int_equal(auth_verify(msg, len, &k), ERR_ALGORITHM);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_length_follows_the_key),
 		cmocka_unit_test(test_sign_then_verify),
+		cmocka_unit_test(test_info_has_no_derived_key),
 		cmocka_unit_test(test_sign_does_not_depend_on_the_field),
 		cmocka_unit_test(test_sign_wants_the_header_of_the_key),
 		cmocka_unit_test(test_verify_refuses_before_the_mac),

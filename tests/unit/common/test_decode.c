@@ -219,6 +219,195 @@ test_auth_header_lengths(void **state)
 		}
 }
 
+#define INFO \
+	"000000 0000000000000001 00000000" /* nonce, no authentication */ \
+	"000005a0 00"
+
+static void
+test_info(void **state)
+{
+	static const struct {
+		const char *text;
+		enum err err;
+	} cases[] = {
+		{ "70" INFO "20 0001 0a020014 0000", ERR_OK },
+		{ "70" INFO "00 0000 0000", ERR_OK },
+		{ "70" INFO "00 0000 0011 7800", ERR_OK },
+		{ "70" INFO "20 0001 0a020014 0000 eeee", ERR_OK },
+		/* mask-len, an address or an LCAF where a request has none */
+		{ "70" INFO "21 0001 0a020014 0000", ERR_MALFORMED },
+		{ "70" INFO "01 0000 0000", ERR_MALFORMED },
+		{ "70" INFO "00 0000 0001 0a020014", ERR_MALFORMED },
+		{ "70" INFO "00 0000 4003 0000 0700 000a 10f6 10f6"
+		  "0000 0000 0000",
+		    ERR_MALFORMED },
+		{ "70" INFO "00 0000 0011 78", ERR_TRUNCATED },
+		{ "78" INFO "00 0000 4003 0000 0700 000a 10f6 10f6"
+		  "0000 0000 0000",
+		    ERR_OK },
+		/* lispers.net: its name where the private RLOC would be */
+		{ "78" INFO "00 0000 4003 0000 0700 000c 10f6 10f6"
+		  "0000 0000 0011 7800",
+		    ERR_OK },
+		{ "78" INFO "00 0000 0000", ERR_MALFORMED },
+		{ "78" INFO "00 0000 0011 7800", ERR_MALFORMED },
+		{ "78" INFO "00 0000 4003 0000 0000 0000", ERR_MALFORMED },
+		{ "78" INFO "00 0000 4003 0000 0700 0008 10f6 10f6 0000 0000",
+		    ERR_MALFORMED },
+		/* an EID of an unknown LCAF */
+		{ "70" INFO "00 4003 0000 c800 0000 0000", ERR_UNSUPPORTED },
+		{ "60" INFO "00 0000 0000", ERR_MALFORMED },
+	};
+	uint8_t buf[128];
+	struct info m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum err err = info_decode(buf, hex(cases[i].text, buf), &m);
+
+		if (err != cases[i].err)
+			fail_msg("%s: %s", cases[i].text, err_str(err));
+	}
+	assert_int_equal(msg_type(buf, 1), LISP_MAP_REFERRAL);
+}
+
+#define REFERRAL "60000001 0000000000000001 000005a0"
+
+static void
+test_referral(void **state)
+{
+	static const struct {
+		const char *text;
+		enum err err;
+	} cases[] = {
+		/* hole; without authority; as a hole with one locator */
+		{ REFERRAL "00 18 9000 0000 0001 0a020000", ERR_OK },
+		{ REFERRAL "00 18 b800 0000 0001 0a020000", ERR_OK },
+		{ REFERRAL "01 18 9000 0000 0001 0a020000"
+			   "0064ff00 0001 0001 c0000265",
+		    ERR_OK },
+		/* three that must name whom to ask; unassigned actions */
+		{ REFERRAL "00 18 1000 0000 0001 0a020000", ERR_MALFORMED },
+		{ REFERRAL "00 18 3000 0000 0001 0a020000", ERR_MALFORMED },
+		{ REFERRAL "00 18 5000 0000 0001 0a020000", ERR_MALFORMED },
+		{ REFERRAL "00 18 d000 0000 0001 0a020000", ERR_MALFORMED },
+		{ REFERRAL "00 18 f000 0000 0001 0a020000", ERR_MALFORMED },
+		/* mask-len; AFI 0 */
+		{ REFERRAL "00 21 9000 0000 0001 0a020000", ERR_MALFORMED },
+		{ REFERRAL "00 00 9000 0000 0000", ERR_MALFORMED },
+		/* one signature of 2 octets, of 3 in 2, none of one */
+		{ REFERRAL "00 18 9000 1000 0001 0a020000"
+			   "000005a0 713fb300 6553f100 0007 0002 02000000 abcd",
+		    ERR_OK },
+		{ REFERRAL "00 18 9000 1000 0001 0a020000"
+			   "000005a0 713fb300 6553f100 0007 0003 02000000 abcd",
+		    ERR_TRUNCATED },
+		{ REFERRAL "00 18 9000 1000 0001 0a020000", ERR_TRUNCATED },
+	};
+	uint8_t buf[128];
+	struct map_referral m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum err err =
+		    map_referral_decode(buf, hex(cases[i].text, buf), &m);
+
+		if (err != cases[i].err)
+			fail_msg("%s: %s", cases[i].text, err_str(err));
+	}
+}
+
+static void
+test_referrals_walk(void **state)
+{
+	uint8_t buf[128];
+	size_t len = hex("60000002 0000000000000001"
+			 "000005a0 00 18 9800 2123 0001 0a020000"
+			 "00000001 00000002 00000003 0004 0001 02000000 aa"
+			 "00000005 00000006 00000007 0008 0000 01000000"
+			 "00000001 01 20 6000 0000 0001 0a030001"
+			 "0164ff00 0001 0001 c0000265 eeee",
+	    buf);
+	struct map_referral m;
+	struct referral *r = malloc(sizeof(*r));
+
+	(void)state;
+	assert_int_equal(map_referral_decode(buf, len, &m), ERR_OK);
+	assert_int_equal(m.trailer_len, 2);
+	assert_true(referrals_next(&m.records, r));
+	assert_int_equal(r->action, LISP_DELEGATION_HOLE);
+	assert_true(r->authoritative && r->incomplete);
+	assert_int_equal(r->version, 0x123);
+	assert_int_equal(r->n_signatures, 2);
+	assert_int_equal(r->signatures[0].inception_s, 3);
+	assert_int_equal(r->signatures[0].data[0], 0xaa);
+	assert_int_equal(r->signatures[1].key_tag, 8);
+	assert_int_equal(r->signatures[1].len, 0);
+	assert_true(referrals_next(&m.records, r));
+	assert_int_equal(r->action, LISP_MS_NOT_REGISTERED);
+	assert_false(r->authoritative || r->incomplete);
+	assert_int_equal(r->locators[0].priority, 1);
+	assert_int_equal(r->n_signatures, 0);
+	assert_false(referrals_next(&m.records, r));
+	assert_int_equal(m.records.len, 0);
+	free(r);
+}
+
+/* RFC 9306 4: whoever acts on the message has to know. */
+static void
+test_vendor_is_told(void **state)
+{
+	static const char *const records[] = {
+		"000005a0 02 18 1000 0000 0001 0a020000"
+		"0164ff00 0005 4003 0000 ff00 0004 00aabbcc"
+		"0164ff00 0005 0001 c6336407",
+		"000005a0 01 18 1000 0000 0001 0a020000"
+		"0164ff00 0005 0001 c6336407",
+	};
+	char text[256];
+	uint8_t buf[128];
+	struct map_reply reply;
+	struct map_register reg;
+	struct map_notify notify;
+	struct map_referral referral;
+	static struct map_request m;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		size_t len;
+
+		snprintf(text, sizeof(text), "20000001 0000000000000001 %s",
+		    records[i]);
+		len = hex(text, buf);
+		assert_int_equal(map_reply_decode(buf, len, &reply), ERR_OK);
+		assert_int_equal(reply.vendor, i == 0);
+		buf[0] = 0x60;
+		assert_int_equal(
+		    map_referral_decode(buf, len, &referral), ERR_OK);
+		assert_int_equal(referral.vendor, i == 0);
+		snprintf(text, sizeof(text),
+		    "30000001 0000000000000001 00000000 %s", records[i]);
+		len = hex(text, buf);
+		assert_int_equal(map_register_decode(buf, len, &reg), ERR_OK);
+		assert_int_equal(reg.vendor, i == 0);
+		buf[0] = 0x40;
+		assert_int_equal(map_notify_decode(buf, len, &notify), ERR_OK);
+		assert_int_equal(notify.vendor, i == 0);
+		snprintf(text, sizeof(text),
+		    "14000001 0000000000000001 0000 0001 c0000201"
+		    "00 20 0001 0a020014 %s",
+		    records[i]);
+		assert_int_equal(request(text, &m), ERR_OK);
+		assert_int_equal(m.vendor, i == 0);
+	}
+	assert_int_equal(request("10000101 0000000000000001 0000 0001 c0000201"
+				 "4003 0000 ff00 0004 00aabbcc"
+				 "00 20 0001 0a020014",
+			     &m),
+	    ERR_OK);
+	assert_true(m.vendor);
+}
+
 int
 main(void)
 {
@@ -231,6 +420,10 @@ main(void)
 		cmocka_unit_test(test_notify_ids),
 		cmocka_unit_test(test_reply_security),
 		cmocka_unit_test(test_auth_header_lengths),
+		cmocka_unit_test(test_info),
+		cmocka_unit_test(test_referral),
+		cmocka_unit_test(test_referrals_walk),
+		cmocka_unit_test(test_vendor_is_told),
 	};
 
 	return cmocka_run_group_tests_name("decode", tests, NULL, NULL);
