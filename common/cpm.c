@@ -111,7 +111,7 @@ cpm_header_decode(
 	/* Another sub-type may have any layout (RFC 9304). */
 	if (wire_get_u16(&first) != (LISP_SHARED << 12 | subtype) &&
 	    msg_type(bytes, len) == LISP_SHARED && !first.err)
-		return ERR_UNSUPPORTED;
+		return ERR_SUBTYPE;
 	header_read(&r, &h, &flags);
 	if (r.err)
 		return r.err;
@@ -289,7 +289,7 @@ cpm_decode(const uint8_t *bytes, size_t len, uint16_t subtype, struct cpm *out)
 	enum err err = cpm_header_decode(bytes, len, subtype, &h);
 
 	if (err)
-		return err == ERR_UNSUPPORTED ? ERR_MALFORMED : err;
+		return err;
 	if (h.op == CPM_OP_ACK)
 		return ERR_MALFORMED;
 	header_read(&r, &h, &flags);

@@ -135,13 +135,14 @@ struct cpm_header {
 /*
  * Octets 0 to 47, which keep their place in every version.  ERR_TRUNCATED,
  * ERR_MALFORMED (not type 15, authentication length not 16),
- * ERR_UNSUPPORTED (other sub-type), ERR_ALGORITHM (not 2 or 3).
+ * ERR_SUBTYPE (another's message, RFC 9304), ERR_ALGORITHM (not 2 or 3).
  */
 enum err cpm_header_decode(const uint8_t *bytes, size_t len, uint16_t subtype,
     struct cpm_header *out) MUST_USE;
 
 /*
- * Ops 1, 3, 4.  ERR_TRUNCATED, ERR_MALFORMED: drop without an Ack.
+ * Ops 1, 3, 4.  ERR_TRUNCATED, ERR_MALFORMED and those of the header: drop
+ * without an Ack.
  * ERR_UNSUPPORTED: well-formed, but a version, op, reason, generation, owner
  * or MAC that this version forbids: Ack status 5; then header, EIDs and series
  * fields of '*out' are valid, as far as they could be read (of another version:

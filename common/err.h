@@ -32,6 +32,7 @@
 	X(RATE, "rate", "rate limit") \
 	X(NOT_FOUND, "not-found", "no such entry") \
 	X(ROLE, "role", "role not configured") \
+	X(SUBTYPE, "sub-type", "sub-type of LISP type 15 that is not ours") \
 	X(IO, "io", "input/output error") \
 	X(NOMEM, "nomem", "out of memory") \
 	X(INTERNAL, "internal", "internal error")

@@ -5,7 +5,8 @@
  * One table has a row per message type.  A decoder runs over the whole message
  * before a role sees it; roles return an error code, and this file is the edge
  * that turns it into one counter and one rate-limited line.  An ECM is taken
- * off first, RFC 9301 5.8; its payload goes through the same table.
+ * off first, RFC 9301 5.8; its payload goes through the same table.  We know no
+ * vendor's LCAF: a message with one is dropped (RFC 9306 4).
  */
 #include "input.h"
 
@@ -54,6 +55,8 @@ on_map_request(struct xtr *x, const struct datagram *dg)
 	struct map_request m;
 	enum err err = map_request_decode(dg->bytes, dg->len, &m);
 
+	if (!err && m.vendor)
+		err = ERR_UNSUPPORTED;
 	if (err)
 		return err;
 	if (m.smr && !m.probe)
@@ -74,6 +77,8 @@ on_map_reply(struct xtr *x, const struct datagram *dg)
 	struct map_reply m;
 	enum err err = map_reply_decode(dg->bytes, dg->len, &m);
 
+	if (!err && m.vendor)
+		err = ERR_UNSUPPORTED;
 	return err ? err : itr_on_map_reply(x, dg, &m);
 }
 
@@ -86,6 +91,8 @@ on_map_register(struct xtr *x, const struct datagram *dg)
 	if (!x->map_server)
 		return ERR_ROLE;
 	err = map_register_decode(dg->bytes, dg->len, &m);
+	if (!err && m.vendor)
+		err = ERR_UNSUPPORTED;
 	return err ? err : map_server_on_map_register(x, dg, &m);
 }
 
@@ -95,6 +102,8 @@ on_map_notify(struct xtr *x, const struct datagram *dg)
 	struct map_notify m;
 	enum err err = map_notify_decode(dg->bytes, dg->len, &m);
 
+	if (!err && m.vendor)
+		err = ERR_UNSUPPORTED;
 	return err ? err : register_on_map_notify(x, dg, &m);
 }
 
@@ -107,7 +116,30 @@ on_map_notify_ack(struct xtr *x, const struct datagram *dg)
 	if (!x->map_server)
 		return ERR_ROLE;
 	err = map_notify_decode(dg->bytes, dg->len, &m);
+	if (!err && m.vendor)
+		err = ERR_UNSUPPORTED;
 	return err ? err : map_server_on_map_notify_ack(x, dg, &m);
+}
+
+/* We are no DDT client (RFC 8111), and know where our NATs are. */
+static enum err
+on_map_referral(struct xtr *x, const struct datagram *dg)
+{
+	struct map_referral m;
+	enum err err = map_referral_decode(dg->bytes, dg->len, &m);
+
+	(void)x;
+	return err ? err : ERR_ROLE;
+}
+
+static enum err
+on_info(struct xtr *x, const struct datagram *dg)
+{
+	struct info m;
+	enum err err = info_decode(dg->bytes, dg->len, &m);
+
+	(void)x;
+	return err ? err : ERR_ROLE;
 }
 
 static enum err
@@ -140,6 +172,8 @@ static const struct handler {
 	[LISP_MAP_REGISTER] = { "Map-Register", on_map_register },
 	[LISP_MAP_NOTIFY] = { "Map-Notify", on_map_notify },
 	[LISP_MAP_NOTIFY_ACK] = { "Map-Notify-Ack", on_map_notify_ack },
+	[LISP_MAP_REFERRAL] = { "Map-Referral", on_map_referral },
+	[LISP_INFO] = { "Info", on_info },
 	[LISP_ECM] = { "ECM", on_ecm },
 	[LISP_SHARED] = { "CPM", mobility_on_datagram },
 };

@@ -268,7 +268,7 @@ test_drop_or_answer(void **state)
 		enum err err;
 	} cases[] = {
 		{ 0, 0xe0, ERR_MALFORMED },   /* type 14 */
-		{ 1, 0xa1, ERR_MALFORMED },   /* sub-type */
+		{ 1, 0xa1, ERR_SUBTYPE },     /* sub-type */
 		{ 2, 0x21, ERR_UNSUPPORTED }, /* version 2 */
 		{ 2, 0x12, ERR_MALFORMED },   /* an Ack */
 		{ 2, 0x15, ERR_UNSUPPORTED }, /* op 5 */
@@ -339,10 +339,8 @@ test_header(void **state)
 	assert_int_equal(h.op, CPM_OP_CPM);
 	assert_int_equal(h.nonce, 7);
 	assert_int_equal(h.key_id, 1);
-	assert_int_equal(
-	    cpm_header_decode(bytes, len, 4001, &h), ERR_UNSUPPORTED);
-	assert_int_equal(
-	    cpm_header_decode(bytes, 3, 4001, &h), ERR_UNSUPPORTED);
+	assert_int_equal(cpm_header_decode(bytes, len, 4001, &h), ERR_SUBTYPE);
+	assert_int_equal(cpm_header_decode(bytes, 3, 4001, &h), ERR_SUBTYPE);
 	assert_int_equal(
 	    cpm_header_decode(bytes, 47, CPM_SUBTYPE, &h), ERR_TRUNCATED);
 	bytes[0] = 0x30;
