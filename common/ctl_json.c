@@ -5,9 +5,7 @@
  */
 #include "ctl_json.h"
 
-#include <stdio.h>
-
-enum { LCAF_SHOWN = 64 }; /* octets */
+#include "lcaf.h"
 
 json_t *
 ctl_json_text(const char *text)
@@ -41,17 +39,20 @@ ctl_json_eid(const struct eid *eid)
 	return json_string(eid_str(eid, text));
 }
 
-static json_t *
-lisp_addr_json(const struct lisp_addr *a)
+json_t *
+ctl_json_lisp_addr(const struct lisp_addr *a)
 {
-	size_t n = a->opaque_len < LCAF_SHOWN ? a->opaque_len : LCAF_SHOWN;
-	char text[8 + 2 * LCAF_SHOWN] = "lcaf:";
+	char text[LISP_ADDR_STR_MAX];
 
-	if (!a->opaque)
-		return ctl_json_addr(&a->addr);
-	for (size_t i = 0; i < n; i++)
-		snprintf(text + 5 + 2 * i, 3, "%02x", a->opaque[i]);
-	return json_string(text);
+	return json_string(lisp_addr_str(a, text, sizeof(text)));
+}
+
+json_t *
+ctl_json_prefix(const struct lisp_addr *a, unsigned bits)
+{
+	char text[LISP_ADDR_STR_MAX];
+
+	return json_string(lisp_prefix_str(a, bits, text, sizeof(text)));
 }
 
 /* Takes over 'rloc'. */
@@ -70,6 +71,16 @@ ctl_json_rloc(
 }
 
 json_t *
+ctl_json_unused(const struct lisp_addr *a, unsigned priority, unsigned weight,
+    bool reachable)
+{
+	json_t *o = locator(ctl_json_lisp_addr(a), priority, weight, reachable);
+
+	json_object_set_new(o, "used", json_false());
+	return o;
+}
+
+json_t *
 ctl_json_locators(const struct mapping *m)
 {
 	json_t *array = json_array();
@@ -78,8 +89,8 @@ ctl_json_locators(const struct mapping *m)
 		const struct locator *l = &m->locators[i];
 
 		json_array_append_new(array,
-		    locator(lisp_addr_json(&l->addr), l->priority, l->weight,
-			l->reachable));
+		    locator(ctl_json_lisp_addr(&l->addr), l->priority,
+			l->weight, l->reachable));
 	}
 	return array;
 }

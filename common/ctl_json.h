@@ -20,13 +20,16 @@ json_t *ctl_json_uuid(const uint8_t uuid[16]);
 json_t *ctl_json_addr(const struct addr *);
 /* As eid_str(). */
 json_t *ctl_json_eid(const struct eid *);
+/* As lisp_addr_str() and lisp_prefix_str(). */
+json_t *ctl_json_lisp_addr(const struct lisp_addr *);
+json_t *ctl_json_prefix(const struct lisp_addr *, unsigned bits);
 /* {"rloc":"192.0.2.1","priority":1,"weight":100,"reachable":true} */
 json_t *ctl_json_rloc(
     const struct addr *, unsigned priority, unsigned weight, bool reachable);
-/*
- * An array of those; an RLOC that is an LCAF we do not read is "lcaf:" and its
- * first octets in hex.
- */
+/* The same of an LCAF that no packet is sent to: with "used":false. */
+json_t *ctl_json_unused(const struct lisp_addr *, unsigned priority,
+    unsigned weight, bool reachable);
+/* An array of those; an RLOC that is an LCAF is as lisp_addr_str() has it. */
 json_t *ctl_json_locators(const struct mapping *);
 
 /*

@@ -147,6 +147,25 @@ show_eids(struct rows *r)
 
 /* --- map-cache --- */
 
+/* With the LCAF it came in, if it did. */
+static json_t *
+cache_locator_json(
+    const struct map_cache_entry *e, const struct cache_locator *l)
+{
+	struct lisp_addr lcaf;
+	json_t *o;
+
+	if (!map_cache_lcaf(e, l, &lcaf))
+		return ctl_json_rloc(
+		    &l->rloc, l->priority, l->weight, l->reachable);
+	if (l->rloc.afi == AFI_NONE)
+		return ctl_json_unused(
+		    &lcaf, l->priority, l->weight, l->reachable);
+	o = ctl_json_rloc(&l->rloc, l->priority, l->weight, l->reachable);
+	json_object_set_new(o, "lcaf", ctl_json_lisp_addr(&lcaf));
+	return o;
+}
+
 static bool
 cache_row(void *arg, struct map_cache_entry *e)
 {
@@ -157,13 +176,9 @@ cache_row(void *arg, struct map_cache_entry *e)
 	if (!rows_want(r, &e->eid))
 		return rows_more(r);
 	locators = json_array();
-	for (unsigned i = 0; i < e->n_locators; i++) {
-		const struct cache_locator *l = &e->locators[i];
-
-		json_array_append_new(locators,
-		    ctl_json_rloc(
-			&l->rloc, l->priority, l->weight, l->reachable));
-	}
+	for (unsigned i = 0; i < e->n_locators + e->n_unused; i++)
+		json_array_append_new(
+		    locators, cache_locator_json(e, &e->locators[i]));
 	rows_add(r,
 	    json_pack("{s:o, s:I, s:s, s:I, s:o, s:I, s:I, s:o}", "eid",
 		ctl_json_eid(&e->eid), "iid", (json_int_t)e->eid.iid, "action",
@@ -173,7 +188,7 @@ cache_row(void *arg, struct map_cache_entry *e)
 			   : json_null(),
 		"packets", (json_int_t)e->packets, "bytes",
 		(json_int_t)e->bytes, "locators", locators),
-	    e->n_locators);
+	    e->n_locators + e->n_unused);
 	return true;
 }
 

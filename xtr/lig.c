@@ -144,8 +144,8 @@ record_row(const struct mapping *m, const struct addr *from, int64_t rtt_us)
 	bool plain = !lisp_addr_eid(&m->eid, m->eid_bits, &eid);
 
 	return json_pack("{s:o, s:I, s:I, s:s, s:b, s:i, s:o, s:o, s:f}", "eid",
-	    plain ? ctl_json_eid(&eid) : json_null(), "iid",
-	    plain ? (json_int_t)eid.iid : (json_int_t)0, "ttl_min",
+	    plain ? ctl_json_eid(&eid) : ctl_json_prefix(&m->eid, m->eid_bits),
+	    "iid", plain ? (json_int_t)eid.iid : (json_int_t)0, "ttl_min",
 	    (json_int_t)m->ttl_min, "action",
 	    ctl_action_str(m->n_locators, m->action), "authoritative",
 	    (int)m->authoritative, "version", (int)m->version, "locators",

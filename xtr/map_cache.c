@@ -179,38 +179,6 @@ ttl_clamped(uint32_t ttl_min)
 	return ttl_min > TTL_MAX_MIN ? TTL_MAX_MIN : ttl_min;
 }
 
-/* The locators that we can use at all; false if out of memory. */
-static bool
-copy_locators(const struct mapping *m, struct map_cache_entry *out)
-{
-	struct cache_locator *list = NULL;
-	unsigned n = 0;
-
-	if (m->n_locators) {
-		list = calloc(m->n_locators, sizeof(*list));
-		if (!list)
-			return false;
-	}
-	for (unsigned i = 0; i < m->n_locators; i++) {
-		const struct locator *l = &m->locators[i];
-
-		if (l->addr.addr.afi != AFI_IPV4 &&
-		    l->addr.addr.afi != AFI_IPV6)
-			continue;
-		list[n++] = (struct cache_locator){
-			.rloc = l->addr.addr,
-			.priority = l->priority,
-			.weight = l->weight,
-			.reachable =
-			    l->reachable && !addr_is_martian(&l->addr.addr),
-		};
-	}
-	out->locators = list;
-	out->n_locators = n;
-	out->action = m->n_locators ? LISP_NO_ACTION : m->action;
-	return true;
-}
-
 /* The entry of this prefix, a new and empty one if there is none. */
 static struct entry *
 obtain(struct xtr *x, const struct eid *eid)
@@ -247,7 +215,7 @@ map_cache_store(struct xtr *x, const struct eid *eid, const struct mapping *m)
 		map_cache_remove(x, eid);
 		return ERR_OK;
 	}
-	if (!copy_locators(m, &new))
+	if (!map_cache_locators(x, m, &new))
 		return ERR_NOMEM;
 	n = obtain(x, eid);
 	if (!n) {
@@ -259,6 +227,7 @@ map_cache_store(struct xtr *x, const struct eid *eid, const struct mapping *m)
 	free(n->e.locators);
 	n->e.locators = new.locators;
 	n->e.n_locators = new.n_locators;
+	n->e.n_unused = new.n_unused;
 	n->e.action = new.action;
 	n->e.ttl_min = new.ttl_min;
 	s.at = mono_add_ms(now, (int64_t) new.ttl_min * 60000);

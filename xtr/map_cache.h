@@ -25,6 +25,9 @@ struct cache_locator {
 	struct addr rloc;
 	uint8_t priority, weight;
 	bool reachable; /* R bit, and not known to be down */
+	/* Where among the entry's octets the LCAF is that it came in, plus 1;
+	 * 0: it came plain.  See map_cache_lcaf(). */
+	uint16_t lcaf;
 };
 
 struct map_cache_entry {
@@ -35,7 +38,9 @@ struct map_cache_entry {
 	struct mono used; /* last packet; no meaning before the first */
 	uint64_t packets, bytes;
 	unsigned n_locators; /* IPv4 and IPv6 ones, in the record's order */
-	struct cache_locator *locators;
+	unsigned
+	    n_unused; /* behind them: LCAFs we do not act on, to be shown */
+	struct cache_locator *locators; /* and the octets of the LCAFs */
 };
 
 struct map_cache *map_cache_new(struct xtr *);
@@ -54,8 +59,9 @@ map_cache_used(struct map_cache_entry *e, size_t len, struct mono now)
  * Stores 'm' (EID 'eid'), replacing an equal prefix.  TTL 0 removes it,
  * LISP_TTL_LOCAL means TTL_LOCAL_MIN, more than TTL_MAX_MIN is clamped; a less
  * specific one takes the earliest expiry of the more-specifics under it
- * (RFC 9301 5.5).  LCAF locators are left out; a record without any other acts
- * as action No-Action.  Copies.  ERR_NOMEM; the old entry is then as before.
+ * (RFC 9301 5.5).  An LCAF locator counts as the plain address that
+ * lcaf_rloc() has for it, of a family we have an RLOC of, else it is only kept;
+ * a record without any other acts as action No-Action (RFC 9306 3).  Copies.  ERR_NOMEM; the old entry is then as before.
  */
 enum err map_cache_store(
     struct xtr *, const struct eid *eid, const struct mapping *m) MUST_USE;
@@ -77,6 +83,17 @@ map_cache_find(const struct map_cache *, const struct eid *);
  */
 const struct cache_locator *map_cache_pick(
     const struct xtr *, const struct map_cache_entry *, uint32_t hash);
+
+/*
+ * For map_cache.c: locators and action of 'out' from a record; 'locators' is the
+ * caller's to free.  False if out of memory.
+ */
+bool map_cache_locators(
+    const struct xtr *, const struct mapping *m, struct map_cache_entry *out);
+
+/* The LCAF that 'l', one of 'e', came in -> '*out', borrowed; false: none. */
+bool map_cache_lcaf(const struct map_cache_entry *e,
+    const struct cache_locator *l, struct lisp_addr *out);
 
 void map_cache_walk(const struct map_cache *,
     bool (*fn)(void *arg, struct map_cache_entry *), void *arg);

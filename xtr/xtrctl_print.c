@@ -142,16 +142,23 @@ add_number(struct text *t, const char *name, const json_t *v)
 		text_add(t, "%.1f", d);
 }
 
-/* {"rloc":"192.0.2.1","priority":1,"weight":100} -> "192.0.2.1 (1/100)". */
+/*
+ * {"rloc":"192.0.2.1","priority":1,"weight":100} -> "192.0.2.1 (1/100)", what
+ * "lcaf" it came in behind it.
+ */
 static void
 add_locator(struct text *t, const char *rloc, const json_t *v)
 {
 	const json_t *reachable = json_object_get(v, "reachable");
+	const json_t *used = json_object_get(v, "used");
+	const char *lcaf = json_string_value(json_object_get(v, "lcaf"));
 
-	text_add(t, "%s (%lld/%lld%s)", rloc,
+	text_add(t, "%s (%lld/%lld%s%s%s%s)", rloc,
 	    (long long)json_integer_value(json_object_get(v, "priority")),
 	    (long long)json_integer_value(json_object_get(v, "weight")),
-	    json_is_false(reachable) ? ", down" : "");
+	    json_is_false(reachable) ? ", down" : "",
+	    json_is_false(used) ? ", not used" : "", lcaf ? ", of " : "",
+	    lcaf ? lcaf : "");
 }
 
 static void add_value(struct text *t, const char *name, json_t *v);

@@ -3,7 +3,10 @@
  * test_map_cache.c - what is kept, how long, what goes at the bound, and which
  * locator a flow gets.  RFC 9301 5.4, 5.5; RFC 9300 9, 12.
  */
+#include "common/lcaf.h"
 #include "node.h"
+#include "tests/unit/common/hex.h"
+#include "xtr/ctl_show.h"
 
 static int
 setup(void **state)
@@ -140,26 +143,160 @@ test_negative(void **state)
 	assert_int_equal(find(n, "10.2.0.0/16")->n_locators, 0);
 }
 
-/* A locator we cannot read is left out; none left is No-Action. */
-static void
-test_opaque_locators(void **state)
+/* Locators that came in an LCAF: their octets in hex; NULL ends the list. */
+static struct map_cache_entry *
+store_lcafs(struct node *n, bool plain_too, const char *const *texts)
 {
-	static const uint8_t lcaf[] = { 0x40, 3, 0, 0, 99, 0, 0, 0 };
-	struct node *n = *state;
 	struct mapping m = node_mapping("10.2.0.0/16", 15, "203.0.113.7");
 	const struct eid e = E("10.2.0.0/16");
+	uint8_t buf[4][64];
 
 	m.action = LISP_DROP_POLICY;
-	m.n_locators = 2;
-	m.locators[1] = m.locators[0];
-	m.locators[0].addr =
-	    (struct lisp_addr){ .opaque = lcaf, .opaque_len = sizeof(lcaf) };
+	m.n_locators = 0;
+	for (unsigned i = 0; texts[i]; i++) {
+		struct wire_reader r =
+		    wire_reader(buf[i], hex(texts[i], buf[i]));
+		struct locator *l = &m.locators[m.n_locators++];
+
+		*l = (struct locator){ .priority = (uint8_t)(i + 2),
+			.weight = 100,
+			.reachable = true };
+		lisp_addr_decode(&r, &l->addr);
+		assert_int_equal(r.err, ERR_OK);
+	}
+	if (plain_too) {
+		const struct addr a = A("203.0.113.7");
+
+		m.locators[m.n_locators++] = (struct locator){ .priority = 1,
+			.weight = 100,
+			.reachable = true,
+			.addr = lisp_addr_from_addr(&a) };
+	}
 	assert_int_equal(map_cache_store(&n->x, &e, &m), ERR_OK);
-	assert_int_equal(find(n, "10.2.0.0/16")->n_locators, 1);
-	m.n_locators = 1;
-	assert_int_equal(map_cache_store(&n->x, &e, &m), ERR_OK);
-	assert_int_equal(find(n, "10.2.0.0/16")->n_locators, 0);
-	assert_int_equal(find(n, "10.2.0.0/16")->action, LISP_NO_ACTION);
+	memset(buf, 0xee, sizeof(buf)); /* it has copied */
+	return find(n, "10.2.0.0/16");
+}
+
+static void
+lcaf_is(const struct map_cache_entry *e, unsigned i, const char *text)
+{
+	char buf[LISP_ADDR_STR_MAX];
+	struct lisp_addr a;
+
+	assert_true(map_cache_lcaf(e, &e->locators[i], &a));
+	assert_string_equal(lisp_addr_str(&a, buf, sizeof(buf)), text);
+}
+
+/* A locator we do not act on is kept; none other is No-Action. */
+static void
+test_lcafs_not_acted_on(void **state)
+{
+	static const char *const texts[] = { "4003 0000 6300 0000",
+		"4003 0000 0a00 0008 0001 0001 c000021f", NULL };
+	struct node *n = *state;
+	struct map_cache_entry *e = store_lcafs(n, true, texts);
+	struct lisp_addr a;
+
+	assert_int_equal(e->n_locators, 1);
+	assert_int_equal(e->n_unused, 2);
+	assert_int_equal(e->locators[0].rloc.bytes[3], 7);
+	assert_false(map_cache_lcaf(e, &e->locators[0], &a));
+	lcaf_is(e, 1, "lcaf-99()");
+	lcaf_is(e, 2, "elp(192.0.2.31 S)");
+	assert_int_equal(e->locators[2].priority, 3);
+	assert_ptr_equal(map_cache_pick(&n->x, e, 1), &e->locators[0]);
+
+	e = store_lcafs(n, false, texts);
+	assert_int_equal(e->n_locators, 0);
+	assert_int_equal(e->n_unused, 2);
+	assert_int_equal(e->action, LISP_NO_ACTION);
+	assert_null(map_cache_pick(&n->x, e, 1));
+}
+
+/* RFC 8060 4.10.1: the first address of a list that we can send to. */
+static void
+test_lcaf_with_an_address(void **state)
+{
+	static const char *const texts[] = { "0011 6100",
+		"4003 0000 0100 000e 0001 e0000001 0000 0001 cb007108", NULL };
+	static const char *const others[] = { "4003 0000 0100 0002 0000",
+		NULL };
+	struct node *n = *state;
+	struct map_cache_entry *e = store_lcafs(n, true, texts);
+
+	assert_int_equal(e->n_locators, 2);
+	assert_int_equal(e->n_unused, 1);
+	assert_int_equal(e->locators[0].rloc.bytes[3], 8);
+	lcaf_is(e, 0, "afi-list(224.0.0.1, none, 203.0.113.8)");
+	lcaf_is(e, 2, "dn:a");
+	assert_ptr_equal(map_cache_pick(&n->x, e, 1), &e->locators[1]);
+	e = store_lcafs(n, false, texts);
+	assert_ptr_equal(map_cache_pick(&n->x, e, 1), &e->locators[0]);
+	/* replaced by one of another size */
+	e = store_lcafs(n, false, others);
+	assert_int_equal(e->n_locators, 0);
+	lcaf_is(e, 0, "afi-list(none)");
+}
+
+static void
+test_lcafs_are_shown(void **state)
+{
+	static const char *const texts[] = {
+		"4003 0000 0a00 0008 0001 0001 c000021f",
+		"4003 0000 0100 000e 0001 e0000001 0000 0001 cb007108", NULL
+	};
+	struct node *n = *state;
+	json_t *request = json_pack("{s:s}", "what", "map-cache");
+	json_t *reply, *locators;
+	const char *error;
+	char *text;
+
+	store_lcafs(n, true, texts);
+	reply = ctl_show(&n->x, request, &error);
+	assert_non_null(reply);
+	locators = json_object_get(
+	    json_array_get(json_object_get(reply, "rows"), 0), "locators");
+	text = json_dumps(locators, JSON_COMPACT);
+	assert_string_equal(text,
+	    "[{\"rloc\":\"203.0.113.8\",\"priority\":3,\"weight\":100,"
+	    "\"reachable\":true,"
+	    "\"lcaf\":\"afi-list(224.0.0.1, none, 203.0.113.8)\"},"
+	    "{\"rloc\":\"203.0.113.7\",\"priority\":1,\"weight\":100,"
+	    "\"reachable\":true},"
+	    "{\"rloc\":\"elp(192.0.2.31 S)\",\"priority\":2,\"weight\":100,"
+	    "\"reachable\":true,\"used\":false}]");
+	free(text);
+	json_decref(reply);
+	json_decref(request);
+}
+
+/* A record may have 64 KB of them. */
+static void
+test_lcafs_are_bounded(void **state)
+{
+	static uint8_t name[500] = { 0, AFI_NAME, 'a' };
+	static uint8_t list[] = { 0x40, 3, 0, 0, 1, 0, 0, 6, 0, 1, 203, 0, 113,
+		9 };
+	struct node *n = *state;
+	struct mapping m = node_mapping("10.2.0.0/16", 15, "203.0.113.7");
+	const struct eid eid = E("10.2.0.0/16");
+	struct map_cache_entry *e;
+	struct lisp_addr a;
+
+	m.n_locators = 80;
+	for (unsigned i = 0; i < 4; i++)
+		m.locators[i].addr = (struct lisp_addr){ .opaque = name,
+			.opaque_len = sizeof(name) };
+	for (unsigned i = 4; i < m.n_locators; i++)
+		m.locators[i].addr = (struct lisp_addr){ .opaque = list,
+			.opaque_len = sizeof(list) };
+	assert_int_equal(map_cache_store(&n->x, &eid, &m), ERR_OK);
+	e = find(n, "10.2.0.0/16");
+	assert_int_equal(e->n_locators, 76);
+	assert_int_equal(e->n_unused, 0);
+	lcaf_is(e, 63, "afi-list(203.0.113.9)");
+	assert_false(map_cache_lcaf(e, &e->locators[64], &a));
+	assert_int_equal(e->locators[75].rloc.bytes[3], 9);
 }
 
 static void
@@ -415,7 +552,10 @@ main(void)
 		TEST(test_less_specific_takes_earliest_expiry),
 		TEST(test_replace),
 		TEST(test_negative),
-		TEST(test_opaque_locators),
+		TEST(test_lcafs_not_acted_on),
+		TEST(test_lcaf_with_an_address),
+		TEST(test_lcafs_are_shown),
+		TEST(test_lcafs_are_bounded),
 		TEST(test_remove_under),
 		TEST(test_bound),
 		TEST(test_refresh),

@@ -58,6 +58,24 @@ columns_of_a_known_table(void **state)
 }
 
 static void
+locators_in_lcafs(void **state)
+{
+	(void)state;
+	prints("map-cache",
+	    "[{\"eid\":\"10.2.0.0/24\",\"action\":\"encapsulate\","
+	    "\"locators\":[{\"rloc\":\"192.0.2.1\",\"priority\":1,"
+	    "\"weight\":100,\"reachable\":true,"
+	    "\"lcaf\":\"afi-list(none, 192.0.2.1)\"},"
+	    "{\"rloc\":\"elp(192.0.2.31 S)\",\"priority\":2,"
+	    "\"weight\":100,\"reachable\":true,\"used\":false}]}]",
+	    false,
+	    "EID          ACTION       TTL S  USED S  PACKETS  LOCATORS\n"
+	    "10.2.0.0/24  encapsulate  -      -       -        "
+	    "192.0.2.1 (1/100, of afi-list(none, 192.0.2.1)), "
+	    "elp(192.0.2.31 S) (2/100, not used)\n");
+}
+
+static void
 columns_of_another(void **state)
 {
 	static const char rows[] =
@@ -176,6 +194,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(columns_of_a_known_table),
+		cmocka_unit_test(locators_in_lcafs),
 		cmocka_unit_test(columns_of_another),
 		cmocka_unit_test(wide_shows_all),
 		cmocka_unit_test(agent_tables),
