@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_state.c - rows of the state file, what is left after a crash, and a
- * file that is no longer one.
+ * test_state.c - what is left after a crash, and a file that is no longer one.
+ * The rows are in test_state_row.c.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "rows.h"
 #include "vmagent/state.h"
 
 struct fixture {
@@ -54,57 +55,6 @@ teardown(void **state)
 	return 0;
 }
 
-static struct vm *
-make_vm(uint8_t id)
-{
-	static struct vm vm;
-	static struct vm_info info;
-	struct addr a;
-
-	memset(&vm, 0, sizeof(vm));
-	memset(&info, 0, sizeof(info));
-	memset(vm.uuid, id, sizeof(vm.uuid));
-	snprintf(vm.name, sizeof(vm.name), "web%u", id);
-	vm.info = &info;
-	vm.state = VM_PAUSED;
-	vm.generation = UINT64_C(1700000000000) + id;
-	vm.highest = vm.generation + 5;
-	vm.seen_ms = 77;
-	vm.said[SAID_OWNER] =
-	    (struct vm_said){ true, DO_PAUSED, vm.generation, 78 };
-	vm.said[SAID_MARK] = (struct vm_said){ false, DO_ARRIVING, 3, 79 };
-	info.n_nics = 2;
-	strcpy(info.nics[0].ifname, "vnet0");
-	assert_int_equal(
-	    addr_parse("52:54:00:00:00:01", &info.nics[0].mac), ERR_OK);
-	assert_int_equal(addr_parse("10.1.1.10", &a), ERR_OK);
-	info.nics[0].n_eids = 2;
-	info.nics[0].eids[0] = eid_host(0, &a);
-	assert_int_equal(addr_parse("fd00::10", &a), ERR_OK);
-	info.nics[0].eids[1] = eid_host(7, &a);
-	memcpy(info.uuid, vm.uuid, sizeof(info.uuid));
-	memcpy(info.name, vm.name, sizeof(info.name));
-	return &vm;
-}
-
-static void
-assert_vm(const struct vm *a, const struct vm *b)
-{
-	assert_memory_equal(a->uuid, b->uuid, sizeof(a->uuid));
-	assert_string_equal(a->name, b->name);
-	assert_int_equal(a->state, b->state);
-	assert_int_equal(a->generation, b->generation);
-	assert_int_equal(a->highest, b->highest);
-	assert_int_equal(a->seen_ms, b->seen_ms);
-	for (int i = 0; i < SAIDS; i++) {
-		assert_int_equal(a->said[i].open, b->said[i].open);
-		assert_int_equal(a->said[i].action, b->said[i].action);
-		assert_int_equal(a->said[i].generation, b->said[i].generation);
-		assert_int_equal(a->said[i].event_ms, b->said[i].event_ms);
-	}
-	assert_memory_equal(a->info, b->info, sizeof(*a->info));
-}
-
 static void
 on_vm(void *arg, const struct vm *vm)
 {
@@ -123,51 +73,6 @@ open_state(struct fixture *f)
 
 	assert_int_equal(state_open(f->loop, f->folder, &s), ERR_OK);
 	return s;
-}
-
-static void
-test_row(void **state)
-{
-	struct vm *vm = make_vm(1);
-	static struct vm back;
-	static struct vm_info info;
-	uint8_t row[STATE_ROW_MAX], *exact;
-	size_t len = state_row_encode(vm, row, sizeof(row));
-
-	(void)state;
-	assert_true(len > 0);
-	back.info = &info;
-	assert_int_equal(state_row_decode(row, len, &back), ERR_OK);
-	assert_vm(vm, &back);
-	/* Every prefix is refused, in a block of exactly its size. */
-	for (size_t i = 0; i < len; i++) {
-		exact = malloc(i + 1);
-		memcpy(exact, row, i);
-		assert_int_not_equal(state_row_decode(exact, i, &back), ERR_OK);
-		free(exact);
-	}
-	assert_int_not_equal(state_row_decode(row, len + 1, &back), ERR_OK);
-	row[0]++;
-	assert_int_equal(state_row_decode(row, len, &back), ERR_MALFORMED);
-	assert_int_equal(state_row_encode(vm, row, len - 1), 0);
-}
-
-/* The largest VM fits. */
-static void
-test_large_row(void **state)
-{
-	struct vm *vm = make_vm(1);
-	uint8_t row[STATE_ROW_MAX];
-
-	(void)state;
-	vm->info->n_nics = EIDS_NICS_MAX;
-	for (unsigned i = 0; i < EIDS_NICS_MAX; i++) {
-		vm->info->nics[i] = vm->info->nics[0];
-		vm->info->nics[i].n_eids = EIDS_PER_NIC;
-		for (unsigned k = 0; k < EIDS_PER_NIC; k++)
-			vm->info->nics[i].eids[k] = vm->info->nics[0].eids[1];
-	}
-	assert_true(state_row_encode(vm, row, sizeof(row)) > 0);
 }
 
 static void
@@ -266,50 +171,12 @@ test_broken_file(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
-static void
-test_table(void **state)
-{
-	static struct vms v;
-	uint8_t uuid[16] = { 0 }, forgotten[16];
-	bool did;
-	struct vm *vm;
-
-	(void)state;
-	assert_int_equal(vms_init(&v), ERR_OK);
-	for (unsigned i = 0; i < VMS_MAX; i++) {
-		uuid[0] = (uint8_t)i;
-		uuid[1] = (uint8_t)(i >> 8);
-		vm = vms_make(&v, uuid, forgotten, &did);
-		assert_non_null(vm);
-		assert_false(did);
-		assert_ptr_equal(vms_find(&v, uuid), vm);
-		vm->state = VM_HERE;
-	}
-	/* All are here: no room.  The one gone the longest makes some. */
-	uuid[2] = 1;
-	assert_null(vms_make(&v, uuid, forgotten, &did));
-	memset(uuid, 0, sizeof(uuid));
-	for (unsigned i = 5; i < 8; i++) {
-		uuid[0] = (uint8_t)i;
-		vm = vms_find(&v, uuid);
-		vm->state = VM_ABSENT;
-		vm->seen_ms = 100 - i;
-	}
-	vm->said[SAID_OWNER].open = true; /* 7: not everybody knows it */
-	uuid[2] = 1;
-	assert_non_null(vms_make(&v, uuid, forgotten, &did));
-	assert_true(did);
-	assert_int_equal(forgotten[0], 6);
-	vms_fini(&v);
-}
-
 int
 main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-	const struct CMUnitTest tests[] = { T(test_row), T(test_large_row),
-		T(test_keep), T(test_crash), T(test_one_process),
-		T(test_broken_file), cmocka_unit_test(test_table) };
+	const struct CMUnitTest tests[] = { T(test_keep), T(test_crash),
+		T(test_one_process), T(test_broken_file) };
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

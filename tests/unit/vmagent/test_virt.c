@@ -736,45 +736,6 @@ test_control(void **state)
 	assert_non_null(strstr(ask("{\"v\":1,\"cmd\":\"reload\"}\n"), "true"));
 }
 
-/* Every lifecycle event and detail of libvirt's. */
-static void
-test_lifecycle_map(void **state)
-{
-	(void)state;
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_STARTED,
-			     VIR_DOMAIN_EVENT_STARTED_MIGRATED, true),
-	    EV_STARTED_MIGRATED);
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_RESUMED,
-			     VIR_DOMAIN_EVENT_RESUMED_POSTCOPY, true),
-	    EV_RESUMED_MIGRATED);
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_SUSPENDED,
-			     VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY, true),
-	    EV_SUSPENDED_MIGRATED);
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_SUSPENDED,
-			     VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED, true),
-	    EV_POSTCOPY_FAILED);
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_SUSPENDED,
-			     VIR_DOMAIN_EVENT_SUSPENDED_IOERROR, true),
-	    EV_NOTHING);
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_STOPPED,
-			     VIR_DOMAIN_EVENT_STOPPED_FAILED, false),
-	    EV_STOPPED);
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_STOPPED,
-			     VIR_DOMAIN_EVENT_STOPPED_MIGRATED, false),
-	    EV_STOPPED_MIGRATED);
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_UNDEFINED,
-			     VIR_DOMAIN_EVENT_UNDEFINED_REMOVED, true),
-	    EV_NOTHING);
-	assert_int_equal(virt_lifecycle(VIR_DOMAIN_EVENT_UNDEFINED,
-			     VIR_DOMAIN_EVENT_UNDEFINED_REMOVED, false),
-	    EV_UNDEFINED);
-	assert_int_equal(
-	    virt_lifecycle(VIR_DOMAIN_EVENT_SHUTDOWN, 2, true), EV_NOTHING);
-	assert_int_equal(virt_lifecycle(77, 0, true), EV_NOTHING);
-	assert_int_equal(virt_lifecycle(5, 77, true), EV_NOTHING);
-	assert_int_equal(virt_lifecycle(-1, -1, true), EV_NOTHING);
-}
-
 static int
 group_setup(void **state)
 {
@@ -839,7 +800,6 @@ main(void)
 		T(test_eids_change),
 		T(test_reload),
 		T(test_control),
-		cmocka_unit_test(test_lifecycle_map),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
