@@ -193,7 +193,7 @@ ack_revised(struct notify *n, const struct xtr *x, const struct cpm_ack *a)
 			.claim = true,
 			.highest_generation = a->highest_generation };
 
-		if (a->nonce < t->claims[xtr].low ||
+		if (!t->claims[xtr].high || a->nonce < t->claims[xtr].low ||
 		    a->nonce > t->claims[xtr].high)
 			continue;
 		memcpy(out.vm_id, t->vm_id, sizeof(out.vm_id));

@@ -348,6 +348,22 @@ test_worst(void **state)
 	}
 }
 
+/* A VM that never claimed anything is not meant by any nonce. */
+static void
+test_revised_names_a_claim(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, DO_DEPARTED, WALL_MS, 0);
+	ack(f, 0, CPM_ACK_DONE);
+	ack(f, 1, CPM_ACK_DONE);
+	f->n_acked = 0;
+	f->sent[0].cpm.nonce = 0;
+	ack_full(f, 0, CPM_ACK_STALE, WALL_MS + 100, WALL_MS, false);
+	assert_int_equal(f->n_acked, 0);
+	assert_int_equal(notify_counters(f->n)->refused[ERR_NONCE], 1);
+}
+
 /* About the mark, or about EIDs that are gone: the caller can tell. */
 static void
 test_kinds(void **state)
@@ -386,6 +402,7 @@ main(void)
 		T(test_worst),
 		T(test_bad_acks),
 		T(test_revised_ack),
+		T(test_revised_names_a_claim),
 		T(test_kinds),
 	};
 
