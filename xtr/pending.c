@@ -140,7 +140,8 @@ make_room(struct xtr *x)
 {
 	struct pending *p = x->pending;
 
-	p->trie.max = lookups_max(x);
+	p->trie.max = p->sources.max = lookups_max(x);
+	p->nonces.max = lookups_max(x) * PENDING_NONCES;
 	while (p->trie.count >= p->trie.max) {
 		if (!p->oldest)
 			return false;

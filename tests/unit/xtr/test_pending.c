@@ -197,6 +197,28 @@ test_nonces(void **state)
 	pending_remove(l);
 }
 
+/* A configuration with more room: all of it can be used. */
+static void
+test_grown_bound(void **state)
+{
+	struct node *n = *state;
+	const struct addr resolver = A("198.51.100.20");
+
+	n->conf.itr.pending_max = 200;
+	for (unsigned i = 0; i < 200; i++) {
+		struct addr a = A("10.1.2.0");
+		struct lookup *l = obtain(n, i);
+		struct eid source;
+
+		a.bytes[3] = (uint8_t)i;
+		source = eid_host(0, &a);
+		assert_non_null(l);
+		assert_int_equal(pending_open(l, &source), ERR_OK);
+		for (unsigned k = 0; k < PENDING_NONCES; k++)
+			assert_true(pending_nonce(l, &resolver) != 0);
+	}
+}
+
 static void
 queue(struct lookup *l, uint8_t mark, size_t len)
 {
@@ -298,6 +320,7 @@ main(void)
 		TEST(test_bound_of_lookups),
 		TEST(test_bound_of_a_source),
 		TEST(test_nonces),
+		TEST(test_grown_bound),
 		TEST(test_packets),
 		TEST(test_old_packets),
 		TEST(test_bytes),
