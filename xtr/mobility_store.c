@@ -168,10 +168,10 @@ load_one(void *arg, const void *key, size_t key_len, const void *value,
 		return true;
 	memcpy(&v, value, sizeof(v));
 	p = conf_mobile_find(x->conf, &eid);
-	/* A prefix that is not mobile any more: nothing is done with it, and
-	 * nothing lost if it comes back. */
+	/* A prefix that is not mobile any more, a host that is static now:
+	 * nothing is done with it, and nothing lost if it comes back. */
 	if (v.version != STORE_VERSION || v.state >= EID_STATES || !p ||
-	    mobility_entry_add(x, &eid, p, &e))
+	    eids_find(x->eids, &eid) || mobility_entry_add(x, &eid, p, &e))
 		return true;
 	restore(x, e, &v);
 	return true;

@@ -211,6 +211,25 @@ test_strange_values(void **state)
 	assert_int_equal(find(n, "10.1.1.15")->n_away, 0);
 }
 
+/* What became a static host is one, whatever is remembered of it. */
+static void
+test_static_now(void **state)
+{
+	struct node *n = *state;
+	struct eid_entry *e = known(n, EID_AWAY);
+	struct addr hosts[2] = { n->static_hosts[0], e->eid.addr };
+
+	e->n_away = 1;
+	e->away[0] = A("203.0.113.2");
+	e->away_until_ms = (int64_t)clock_wall_ms(&n->clock) + 60000;
+	mobility_save(&n->x, e);
+	n->mobile[0].static_hosts = (struct conf_list){ hosts, 2 };
+	restart(n, 0);
+	assert_true(find(n, VM)->is_static);
+	assert_true(eid_is_ours(find(n, VM)));
+	assert_int_equal(eids_count(n->x.eids), 5);
+}
+
 /* After a turn that could not be written all is written again. */
 static void
 test_unsaved(void **state)
@@ -241,6 +260,7 @@ main(void)
 		TEST(test_memory),
 		TEST(test_forgotten),
 		TEST(test_strange_values),
+		TEST(test_static_now),
 		TEST(test_unsaved),
 	};
 
