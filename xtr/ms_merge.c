@@ -35,11 +35,10 @@ same_use(const struct locator *a, const struct locator *b)
 	    a->reachable == b->reachable && same_rloc(&a->addr, &b->addr);
 }
 
-bool
-ms_same_locators(const struct mapping *a, const struct mapping *b)
+/* Every locator of 'a' is in 'b', used alike. */
+static bool
+has_locators(const struct mapping *b, const struct mapping *a)
 {
-	if (a->n_locators != b->n_locators)
-		return false;
 	for (unsigned i = 0; i < a->n_locators; i++) {
 		const struct locator *l = &a->locators[i];
 		bool found = same_use(l, &b->locators[i]); /* same order */
@@ -50,6 +49,14 @@ ms_same_locators(const struct mapping *a, const struct mapping *b)
 			return false;
 	}
 	return true;
+}
+
+bool
+ms_same_locators(const struct mapping *a, const struct mapping *b)
+{
+	/* Both ways: nobody keeps an xTR from sending one of them twice. */
+	return a->n_locators == b->n_locators && has_locators(b, a) &&
+	    has_locators(a, b);
 }
 
 void

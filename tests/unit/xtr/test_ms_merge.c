@@ -242,6 +242,21 @@ test_opaque(void **state)
 	assert_false(ms_same_locators(&a, &b));
 }
 
+/* The same RLOC twice is not the same as two RLOCs. */
+static void
+test_same_twice(void **state)
+{
+	static const struct record_of twice =
+	    RECORD("10.1.1.0/24", "192.0.2.1/1/10", "192.0.2.1/1/10");
+	static const struct record_of two =
+	    RECORD("10.1.1.0/24", "192.0.2.1/1/10", "192.0.2.2/1/10");
+
+	(void)state;
+	assert_false(same(&two, &twice));
+	assert_false(same(&twice, &two));
+	assert_true(same(&twice, &twice));
+}
+
 int
 main(void)
 {
@@ -254,6 +269,7 @@ main(void)
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_opaque),
+		cmocka_unit_test(test_same_twice),
 	};
 
 	return cmocka_run_group_tests_name("xtr/ms_merge", tests, NULL, NULL);
