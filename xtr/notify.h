@@ -42,8 +42,10 @@ void notify_peers(struct xtr *, const struct eid_entry *,
     const struct sender *to, const struct cpm_peer *peers, unsigned n_peers);
 
 /*
- * An Ack from another site's xTR, authenticated.  ERR_NONCE if nothing of that
- * nonce is outstanding towards it.
+ * An Ack from another site's xTR, authenticated.  Of what is not outstanding
+ * towards it, such as a second copy, it is counted in ack_unmatched.  ERR_FUTURE
+ * if it is and names a nonce or generation too far ahead; errors of
+ * cpm_ack_decode().
  */
 enum err notify_on_ack(
     struct xtr *, const struct sender *, const struct datagram *) MUST_USE;
