@@ -196,9 +196,11 @@ directory_lock(const char *directory, int *fd)
 	char path[PATH_SIZE];
 
 	*fd = -1;
-	if (strlen(directory) > DIRECTORY_MAX)
-		return ERR_MALFORMED;
-
+	if (strlen(directory) > DIRECTORY_MAX) {
+		log_error(
+		    "store", "%.64s...: %s", directory, strerror(ENAMETOOLONG));
+		return ERR_IO;
+	}
 	if (mkdir(directory, 0700) != 0 && errno != EEXIST) {
 		log_error("store", "%s: %s", directory, strerror(errno));
 		return ERR_IO;

@@ -121,6 +121,23 @@ test_no_directory(void **state)
 	assert_int_equal(p->lock, -1);
 }
 
+/* Its path would not fit: an error like any other. */
+static void
+test_long_directory(void **state)
+{
+	char path[4000];
+	MDB_env *env = NULL;
+	int lock = 5;
+
+	(void)state;
+	memset(path, 'x', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	assert_int_equal(store_file_open(path, 16, &lock, &env), ERR_IO);
+	assert_int_equal(lock, -1);
+	assert_null(env);
+}
+
 static void
 write_file(const struct place *p, const char *text, size_t len)
 {
@@ -245,6 +262,7 @@ main(void)
 		TEST(test_new),
 		TEST(test_lock),
 		TEST(test_no_directory),
+		TEST(test_long_directory),
 		TEST(test_torn),
 		TEST(test_empty_file),
 		TEST(test_other_boot),
