@@ -17,6 +17,7 @@
 
 struct replies {
 	struct limits *requests; /* by (RLOC, EID) */
+	struct limits *rlocs;	 /* by RLOC */
 	struct limits *probes;	 /* by RLOC */
 };
 
@@ -37,6 +38,7 @@ replies_free(struct replies *r)
 	if (!r)
 		return;
 	limits_free(r->requests);
+	limits_free(r->rlocs);
 	limits_free(r->probes);
 	free(r);
 }
@@ -50,9 +52,11 @@ replies_new(void)
 		return NULL;
 	r->requests =
 	    limits_new(REPLY_LIMITS_MAX, REPLY_BURST, REPLY_INTERVAL_S * 1000);
+	r->rlocs = limits_new(
+	    REPLY_LIMITS_MAX, REPLY_RLOC_BURST, 1000 / REPLY_RLOC_PER_S);
 	r->probes = limits_new(
 	    REPLY_LIMITS_MAX, REPLY_PROBE_BURST, 1000 / REPLY_PROBE_BURST);
-	if (r->requests && r->probes)
+	if (r->requests && r->rlocs && r->probes)
 		return r;
 	replies_free(r);
 	return NULL;
@@ -75,7 +79,9 @@ allowed(struct xtr *x, const struct addr *rloc, const struct map_request *m,
 	if (probe)
 		return limit_take(
 		    x->replies->probes, rloc, sizeof(*rloc), xtr_now(x));
-	return limit_take(x->replies->requests, &key, sizeof(key), xtr_now(x));
+	return limit_take(
+		   x->replies->requests, &key, sizeof(key), xtr_now(x)) &&
+	    limit_take(x->replies->rlocs, rloc, sizeof(*rloc), xtr_now(x));
 }
 
 bool

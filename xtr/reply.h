@@ -7,7 +7,10 @@
  * 5.5.
  *
  * Rate: per (ITR-RLOC, EID asked) a bucket of REPLY_BURST, one per
- * REPLY_INTERVAL_S; answers to probes have a bucket of their own per RLOC.
+ * REPLY_INTERVAL_S; and per ITR-RLOC, whatever is asked, of REPLY_RLOC_BURST,
+ * REPLY_RLOC_PER_S a second, because a Map-Request is not authenticated and may
+ * name anybody as ITR-RLOC and any number of EIDs.  Answers to probes have a
+ * bucket of their own per RLOC.
  * Bound: REPLY_LIMITS_MAX limits in force of each kind; beyond, no reply.
  */
 #include <stdbool.h>
@@ -18,6 +21,8 @@
 #include "xtr/xtr.h"
 
 #define REPLY_BURST 8
+#define REPLY_RLOC_BURST 2048 /* all EIDs of a site that moves, at once */
+#define REPLY_RLOC_PER_S 100
 #define REPLY_PROBE_BURST 100 /* and so many per second and RLOC */
 #define REPLY_LIMITS_MAX 131072
 

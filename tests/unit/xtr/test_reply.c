@@ -7,11 +7,12 @@
 
 #include "ms_fixture.h"
 
-/* 'n' records with one locator each. */
+/* 'n' records with one locator each, for who asks for 'asked'. */
 static enum err
-send_n(struct fixture *f, const char *itr_rloc, unsigned n, bool probe)
+send_of(struct fixture *f, const char *itr_rloc, const char *asked, unsigned n,
+    bool probe)
 {
-	struct addr from = A("203.0.113.9"), itr = A(itr_rloc);
+	struct addr from = A("203.0.113.9"), itr = A(itr_rloc), eid = A(asked);
 	struct mapping *m = calloc(n, sizeof(*m));
 	const struct mapping *list[64];
 	const struct datagram dg = {
@@ -23,13 +24,13 @@ send_n(struct fixture *f, const char *itr_rloc, unsigned n, bool probe)
 	enum err err;
 
 	q.itr_rlocs[0] = lisp_addr_from_addr(&itr);
-	q.records[0].eid = lisp_addr_from_addr(&from);
+	q.records[0].eid = lisp_addr_from_addr(&eid);
 	q.records[0].eid_bits = 32;
 	for (unsigned i = 0; i < n; i++) {
-		char eid[32];
+		char prefix[32];
 
-		snprintf(eid, sizeof(eid), "10.1.%u.0/24", i);
-		record_make(&(const struct record_of){ .eid = eid,
+		snprintf(prefix, sizeof(prefix), "10.1.%u.0/24", i);
+		record_make(&(const struct record_of){ .eid = prefix,
 				.locators = { "192.0.2.1" } },
 		    &m[i]);
 		list[i] = &m[i];
@@ -39,6 +40,12 @@ send_n(struct fixture *f, const char *itr_rloc, unsigned n, bool probe)
 	input_turn_end(&f->x);
 	free(m);
 	return err;
+}
+
+static enum err
+send_n(struct fixture *f, const char *itr_rloc, unsigned n, bool probe)
+{
+	return send_of(f, itr_rloc, "10.1.0.1", n, probe);
 }
 
 static void
@@ -136,6 +143,33 @@ probes_have_a_limit_of_their_own(void **state)
 	assert_int_equal(f->sent[0].port, ask_port);
 }
 
+/*
+ * RFC 9301 5.4: Map-Replies are limited, also to an address that a flood of
+ * questions for ever other EIDs names as its ITR-RLOC.
+ */
+static void
+other_eids_are_no_way_around(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n = 0;
+	char eid[32];
+
+	for (unsigned i = 0; i < REPLY_RLOC_BURST + 500; i++) {
+		snprintf(eid, sizeof(eid), "10.1.%u.%u", i / 256, i % 256);
+		n += send_of(f, "203.0.113.9", eid, 1, false) == ERR_OK;
+	}
+	assert_int_equal(n, REPLY_RLOC_BURST);
+	assert_int_equal(f->x.counters.map_reply_limited, 500);
+	assert_int_equal(
+	    send_of(f, "203.0.113.10", "10.1.0.1", 1, false), ERR_OK);
+	pass(f, 1000);
+	for (unsigned i = n = 0; i < 500; i++) {
+		snprintf(eid, sizeof(eid), "10.2.%u.%u", i / 256, i % 256);
+		n += send_of(f, "203.0.113.9", eid, 1, false) == ERR_OK;
+	}
+	assert_int_equal(n, REPLY_RLOC_PER_S);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -148,6 +182,7 @@ main(void)
 		TEST(nowhere_to_send),
 		TEST(families_of_our_rlocs),
 		TEST(probes_have_a_limit_of_their_own),
+		TEST(other_eids_are_no_way_around),
 	};
 
 	return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
