@@ -11,6 +11,8 @@
 #include "common/msg.h"
 #include "xtr/output.h"
 
+enum { ITR_RLOCS_SENT = 16 }; /* ours: 18 octets each if of IPv6 */
+
 /* The mapping systems that a prefix of ours around 'eid' belongs to, or NULL. */
 static const struct conf_systems *
 own_systems(const struct xtr *x, const struct eid *eid)
@@ -185,12 +187,38 @@ inner_source(const struct lookup *l, uint16_t afi)
 	return (struct addr){ .afi = afi };
 }
 
+/*
+ * Our RLOCs, as many as a message without fragments holds (RFC 9301 5), of each
+ * family one at least (5.3).
+ */
+static void
+add_itr_rlocs(const struct xtr *x, struct map_request *m)
+{
+	static const uint16_t families[] = { AFI_IPV4, AFI_IPV6 };
+	const struct conf_list *rlocs = &x->conf->site.rlocs;
+	bool has[AFI_IPV6 + 1] = { false };
+
+	for (size_t i = 0; i < rlocs->n && i < ITR_RLOCS_SENT; i++) {
+		const struct addr *a =
+		    &conf_at(*rlocs, struct conf_rloc, i)->address;
+
+		has[a->afi] = true;
+		m->itr_rlocs[m->n_itr_rlocs++] = lisp_addr_from_addr(a);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		const struct addr *a = xtr_rloc(x, families[i]);
+
+		if (a && !has[a->afi])
+			m->itr_rlocs[m->n_itr_rlocs - 1] =
+			    lisp_addr_from_addr(a);
+	}
+}
+
 void
 resolver_ask(struct lookup *l, unsigned nth)
 {
 	struct xtr *x = l->x;
 	const struct addr *resolver = resolver_of(x, &l->eid, nth);
-	const struct conf_list *rlocs = &x->conf->site.rlocs;
 	struct map_request m = { .smr_invoked = l->invoked, .n_records = 1 };
 	struct addr from, to = l->eid.addr;
 	uint8_t bytes[2048];
@@ -204,9 +232,7 @@ resolver_ask(struct lookup *l, unsigned nth)
 	m.nonce = pending_nonce(l, resolver);
 	if (l->has_source)
 		m.source_eid = lisp_addr_from_eid(&l->source);
-	for (size_t i = 0; i < rlocs->n && i < LISP_ITR_RLOCS_MAX; i++)
-		m.itr_rlocs[m.n_itr_rlocs++] = lisp_addr_from_addr(
-		    &conf_at(*rlocs, struct conf_rloc, i)->address);
+	add_itr_rlocs(x, &m);
 	m.records[0].eid = lisp_addr_from_eid(&l->eid);
 	m.records[0].eid_bits = l->eid.bits;
 	map_request_encode(&w, &m);

@@ -32,6 +32,31 @@ test_request_form(void **state)
 	assert_int_equal(a->ecm.destination_port, LISP_CONTROL_PORT);
 }
 
+/* RFC 9301 5: no fragments; 5.3: one ITR-RLOC of each family at least. */
+static void
+test_request_of_many_rlocs(void **state)
+{
+	struct node *n = *state;
+	struct conf_rloc rlocs[LISP_LOCATORS_MAX] = { 0 };
+	const struct conf_list kept = n->conf.site.rlocs;
+	const struct asked *a;
+	const struct sent *s;
+
+	for (unsigned i = 0; i < LISP_LOCATORS_MAX; i++) {
+		rlocs[i].address = A(i < 200 ? "2001:db8::" : "192.0.2.0");
+		rlocs[i].address.bytes[i < 200 ? 15 : 3] = (uint8_t)(i + 1);
+	}
+	n->conf.site.rlocs = (struct conf_list){ rlocs, LISP_LOCATORS_MAX };
+	miss(n, "10.2.0.5", 1);
+	a = asked(n, 0);
+	s = node_sent(n, LISP_MAP_REQUEST, 0);
+	assert_true(s->len <= LISP_PAYLOAD_IPV4);
+	assert_int_equal(a->m.n_itr_rlocs, 16);
+	assert_true(addr_equal(&a->m.itr_rlocs[0].addr, &rlocs[0].address));
+	assert_true(addr_equal(&a->m.itr_rlocs[15].addr, &rlocs[200].address));
+	n->conf.site.rlocs = kept;
+}
+
 /* An IPv6 EID asked by an IPv4-only ITR: no RLOC of its family. */
 static void
 test_inner_source_of_other_family(void **state)
@@ -344,6 +369,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_request_form),
+		TEST(test_request_of_many_rlocs),
 		TEST(test_inner_source_of_other_family),
 		TEST(test_once_a_second),
 		TEST(test_fail_over),
