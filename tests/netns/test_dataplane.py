@@ -139,6 +139,23 @@ def test_refused(p, what, header, inner, counter):
     assert p.counter("xtr-a", counter) == before + 1, what
 
 
+@pytest.mark.parametrize("xtr, to", [("xtr-a", "192.0.2.1"), ("xtr-d", "2001:db8:d::1")])
+@pytest.mark.parametrize("port, counter", [(4341, "data.drop.malformed"),
+                                           (4342, "rx.Map-Request.truncated")])
+def test_a_wrong_udp_checksum_is_dropped(p, xtr, to, port, counter):
+    """RFC 9300 5.3, RFC 9301 5: by the kernel, xtrd never sees it."""
+    ip = (IPv6(src="2001:db8:b::1", dst=to) if ":" in to
+          else IP(src="203.0.113.1", dst=to))
+    good = (Ether(dst=mac(p[xtr], "uplink0")) / ip / UDP(sport=50000, dport=port)
+            / Raw(b"\x10\0\0"))
+    bad = Ether(bytes(good))
+    bad[UDP].chksum ^= 0x0101
+    before = p.counter(xtr, counter)
+    inject(p["core"], xtr, bad, bad, good)
+    net.wait_for(lambda: p.counter(xtr, counter) > before, 3, counter, lab=p.lab)
+    assert p.counter(xtr, counter) == before + 1
+
+
 def test_a_flow_keeps_its_port_and_flows_differ(p):
     with captured(p["core"], "xtr-a", "udp port 4341") as frames:
         streams = [probes.udp(p["peer-c"], f"flow{i}", VM4, rate=50) for i in range(8)]

@@ -91,6 +91,13 @@ test_data_header_encode(void **state)
 		      .source_version = 0x123,
 		      .destination_version = 0x456 },
 		    { 0x10, 0x12, 0x34, 0x56, 0, 0, 0, 0 } },
+		/* Never N and V: RFC 9300 5.3, RFC 9302 5. */
+		{ { .has_nonce = true,
+		      .nonce = 0x123456,
+		      .has_version = true,
+		      .source_version = 1,
+		      .destination_version = 2 },
+		    { 0x80, 0x12, 0x34, 0x56, 0, 0, 0, 0 } },
 		{ { .gpe = true, .protocol = DATA_ETHERNET, .has_nonce = true },
 		    { 0x04, 0, 0, 3, 0, 0, 0, 0 } },
 	};

@@ -275,6 +275,49 @@ test_answer(void **state)
 	assert_int_equal(requesters(n, VM), 1);
 }
 
+/* RFC 9301 5.2: a sender asks for one EID, a receiver takes several. */
+static void
+test_several_records(void **state)
+{
+	struct node *n = *state;
+	struct map_request m = question("10.1.2.3");
+	const struct eid second = E("10.9.0.7"), foreign = E("10.2.0.1");
+	struct mapping out[16];
+	struct map_reply r;
+
+	m.n_records = 3;
+	m.records[1].eid = lisp_addr_from_eid(&foreign);
+	m.records[2].eid = lisp_addr_from_eid(&second);
+	m.records[1].eid_bits = m.records[2].eid_bits = 32;
+	assert_int_equal(receive(n, &m), ERR_OK);
+	assert_int_equal(replied(n, out, &r), 2);
+	check_eid(&out[1], "10.9.0.0/16");
+}
+
+/*
+ * RFC 9301 5.2, 5.3: the mapping that a Map-Request brings along is not taken
+ * unless it was verified; we do without it.
+ */
+static void
+test_mapping_in_a_request_is_ignored(void **state)
+{
+	struct node *n = *state;
+	struct map_request m = question(VM);
+	const struct mapping brought =
+	    node_mapping("10.3.0.0/16", 10, "203.0.113.66");
+	uint8_t record[256];
+	struct wire_writer w = wire_writer(record, sizeof(record));
+
+	dynamic(n, VM, EID_LOCAL);
+	mapping_encode(&w, &brought);
+	m.has_mapping = true;
+	m.mapping = (struct records){ record, wire_written(&w), 1 };
+	assert_int_equal(receive(n, &m), ERR_OK);
+	assert_int_equal(node_count(n, LISP_MAP_REPLY), 1);
+	assert_int_equal(map_cache_count(n->x.map_cache), 0);
+	assert_int_equal(node_count(n, LISP_MAP_REQUEST), 0);
+}
+
 /* Converged: it asked, in whatever way, except by a probe. */
 static void
 test_converged(void **state)
@@ -544,6 +587,8 @@ main(void)
 		TEST(test_mapping_of_what_is_not_ours),
 		TEST(test_withdrawal),
 		TEST(test_answer),
+		TEST(test_several_records),
+		TEST(test_mapping_in_a_request_is_ignored),
 		TEST(test_converged),
 		TEST(test_no_reply_bit),
 		TEST(test_answer_to_ecm),

@@ -666,6 +666,8 @@ in_confirms_the_sender(void **state)
 	n = 0;
 	requesters_walk(&r->x, &prefix, count_confirmed, &n);
 	assert_int_equal(n, 1);
+	/* But packets make no mapping: no gleaning, RFC 9300 9. */
+	assert_int_equal(map_cache_count(r->x.map_cache), 0);
 }
 
 static void
@@ -737,6 +739,26 @@ in_away_goes_on(void **state)
 	in(r, &s, "203.0.113.1");
 	loop_advance(r->x.loop, &r->clock, 2000000);
 	assert_int_equal(r->x.counters.smr_sent, 1);
+}
+
+/* RFC 9300 5.3: decapsulation, then encapsulation, of ECN and DSCP, too. */
+static void
+in_away_keeps_congestion(void **state)
+{
+	struct rig *r = *state;
+	struct packet_spec s = peer_to_vm;
+	const struct forward_outer o = {
+		.from = packet_addr("203.0.113.1"), .ttl = 60, .tos = 0xb8 | 3
+	};
+
+	away(r, "10.1.1.10", "198.51.100.1");
+	s.tos = 2; /* ECT(0) */
+	in_full(r, &s, &o, 0, 0);
+	assert_int_equal(one(r, ENCAPSULATED)->tos, 0xb8 | 3);
+	assert_int_equal(r->sent[0].bytes[8 + 1], 0xb8 | 3);
+	s.tos = 0; /* not ECN-capable: dropped */
+	in_full(r, &s, &o, 0, 0);
+	nothing(r, r->x.counters.data_drop_ecn);
 }
 
 static void
@@ -871,6 +893,7 @@ main(void)
 		TEST(in_ttl_and_tos),
 		TEST(in_by_state),
 		TEST(in_away_goes_on),
+		TEST(in_away_keeps_congestion),
 		TEST(in_away_split_horizon),
 		TEST(in_away_ttl_over),
 		TEST(in_sources),

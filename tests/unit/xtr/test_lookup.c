@@ -115,6 +115,13 @@ test_fail_over(void **state)
 	assert_string_equal(asked_whom(n, 1), SECOND);
 	assert_string_equal(asked_whom(n, 2), LAB);
 	assert_string_equal(asked_whom(n, 3), FIRST);
+	/* Each with a nonce of its own, RFC 9301 5.2. */
+	for (unsigned i = 0; i < 3; i++)
+		for (unsigned j = i + 1; j < 4; j++) {
+			const uint64_t nonce = asked(n, i)->m.nonce;
+
+			assert_true(nonce != asked(n, j)->m.nonce);
+		}
 	assert_int_equal(n->x.counters.map_request_sent, 1);
 	assert_int_equal(n->x.counters.map_request_retried, 3);
 	/* The one that answered is asked first from now on. */
