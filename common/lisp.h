@@ -99,6 +99,9 @@ enum {
 	NEGATIVE_HOLE_MIN = 15,	       /* RFC 9301 8.3, minutes */
 	NEGATIVE_UNREGISTERED_MIN = 1, /* RFC 9301 8.3, minutes */
 	DYNAMIC_TTL_MIN = 15,	       /* ours: Record TTL of a dynamic EID */
+	PUBSUB_TEMPORARY_S = 900,      /* RFC 9437 5 */
+	PUBSUB_REFRESH_S = 900,	       /* ours: while in use */
+	PUBSUB_REFUSED_S = 300,	       /* ours: no other try in between */
 	TTL_LOCAL_MIN = 1440,	       /* ours: for LISP_TTL_LOCAL */
 	TTL_MAX_MIN = 7 * 1440,	       /* ours: larger ones are clamped */
 };

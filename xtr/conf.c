@@ -94,6 +94,32 @@ static const struct conf_item map_server_peer_items[] = {
 	{ 0 },
 };
 
+/* PubSubKeys (RFC 9437 7.1); their replay check is not optional. */
+static const struct conf_item pubsub_key_items[] = {
+	{ "key-id", CONF_INT, AT(conf_key, key_id), .max = 255,
+	    .required = true },
+	{ "key-file", CONF_KEY_FILE, AT(conf_key, secret), .required = true },
+	{ "algorithm", CONF_ALGORITHM, AT(conf_key, algorithm),
+	    .dflt = AUTH_SHA256_128 },
+	{ 0 },
+};
+
+static const struct conf_item pubsub_server_items[] = {
+	{ "address", CONF_ADDR, AT(conf_pubsub_server, address),
+	    .required = true },
+	{ "key", CONF_INLINE, AT(conf_pubsub_server, key), pubsub_key_items },
+	{ 0 },
+};
+
+static const struct conf_item pubsub_items[] = {
+	{ "map-servers", CONF_LIST, AT(conf_pubsub, servers),
+	    pubsub_server_items, sizeof(struct conf_pubsub_server), .min = 1,
+	    .max = 64, .required = true, POS(conf_pubsub_server, pos) },
+	{ "refresh", CONF_SECONDS, AT(conf_pubsub, refresh_s), .min = MINUTE,
+	    .max = DAY, .dflt = PUBSUB_REFRESH_S },
+	{ 0 },
+};
+
 static const struct conf_item mapping_system_items[] = {
 	{ "name", CONF_STRING, AT(conf_mapping_system, name), .max = 63,
 	    .required = true },
@@ -103,6 +129,9 @@ static const struct conf_item mapping_system_items[] = {
 	{ "map-resolvers", CONF_ADDR_LIST,
 	    AT(conf_mapping_system, map_resolvers), .max = 64 },
 	{ "eid-space", CONF_PREFIX_LIST, AT(conf_mapping_system, eid_space) },
+	{ "pubsub", CONF_STRUCT, AT(conf_mapping_system, pubsub), pubsub_items,
+	    POS(conf_mapping_system, pubsub.pos),
+	    PRESENT(conf_mapping_system, pubsub.enabled) },
 	{ 0 },
 };
 
@@ -258,6 +287,31 @@ static const struct conf_item ms_site_items[] = {
 	{ 0 },
 };
 
+static const struct conf_item subscriber_items[] = {
+	{ "name", CONF_STRING, AT(conf_subscriber, name), .max = 63,
+	    .required = true },
+	{ "xtr-id", CONF_UUID, AT(conf_subscriber, xtr_id),
+	    PRESENT(conf_subscriber, has_xtr_id) },
+	{ "key", CONF_INLINE, AT(conf_subscriber, key), pubsub_key_items },
+	{ "sources", CONF_ADDR_LIST, AT(conf_subscriber, sources), .max = 64 },
+	{ "rlocs", CONF_ADDR_LIST, AT(conf_subscriber, rlocs), .max = 64 },
+	{ 0 },
+};
+
+static const struct conf_item publisher_items[] = {
+	{ "subscribers", CONF_LIST, AT(conf_publisher, subscribers),
+	    subscriber_items, sizeof(struct conf_subscriber), .min = 1,
+	    .max = 4096, .required = true, POS(conf_subscriber, pos) },
+	{ "subscriptions-max", CONF_INT, AT(conf_publisher, subscriptions_max),
+	    .min = 1, .max = 1048576, .dflt = 65536 },
+	{ "subscriptions-per-xtr", CONF_INT,
+	    AT(conf_publisher, subscriptions_per_xtr), .min = 1, .max = 1048576,
+	    .dflt = 4096 },
+	{ "rate", CONF_INT, AT(conf_publisher, rate), .min = 1, .max = 100000,
+	    .dflt = 1000 },
+	{ 0 },
+};
+
 static const struct conf_item map_server_items[] = {
 	{ "sites", CONF_LIST, AT(conf_map_server, sites), ms_site_items,
 	    sizeof(struct conf_ms_site), .min = 1, .required = true,
@@ -266,12 +320,17 @@ static const struct conf_item map_server_items[] = {
 	    .min = 1, .max = 16777216, .dflt = 1048576 },
 	{ "locators-max", CONF_INT, AT(conf_map_server, locators_max), .min = 1,
 	    .max = LISP_LOCATORS_MAX, .dflt = 32 },
+	{ "pubsub", CONF_STRUCT, AT(conf_map_server, pubsub), publisher_items,
+	    POS(conf_map_server, pubsub.pos),
+	    PRESENT(conf_map_server, pubsub.enabled) },
 	{ 0 },
 };
 
 static const struct conf_item map_resolver_items[] = {
 	{ "forward-to", CONF_ADDR_LIST, AT(conf_map_resolver, forward_to),
 	    .max = 64 },
+	{ "pubsub-sources", CONF_ADDR_LIST,
+	    AT(conf_map_resolver, pubsub_sources), .max = 1024 },
 	{ 0 },
 };
 

@@ -68,6 +68,21 @@ struct conf_map_server_peer {
 
 #define CONF_SYSTEMS_MAX 64
 
+/* mapping-systems[].pubsub.map-servers[]: the PubSubKey shared with each */
+struct conf_pubsub_server {
+	struct addr address;
+	struct conf_key key;
+	struct conf_pos pos;
+};
+
+/* mapping-systems[].pubsub: RFC 9437, as ITR */
+struct conf_pubsub {
+	bool enabled;		  /* section present */
+	struct conf_list servers; /* struct conf_pubsub_server */
+	int64_t refresh_s;	  /* of a subscription in use, default 900 */
+	struct conf_pos pos;
+};
+
 /* mapping-systems[] */
 struct conf_mapping_system {
 	const char *name;
@@ -76,6 +91,7 @@ struct conf_mapping_system {
 	/* struct eid, of any instance: what is asked for here only; empty:
 	 * whatever is in no other one's. */
 	struct conf_list eid_space;
+	struct conf_pubsub pubsub;
 	struct conf_pos pos;
 };
 
@@ -196,11 +212,33 @@ struct conf_ms_site {
 	struct conf_pos pos;
 };
 
+/* map-server.pubsub.subscribers[] */
+struct conf_subscriber {
+	const char *name;
+	uint8_t xtr_id[16]; /* default: derived from the lowest of rlocs */
+	bool has_xtr_id;
+	struct conf_key key;
+	struct conf_list sources; /* struct addr, of the ECM; empty: any */
+	struct conf_list rlocs;	  /* struct addr: ITR-RLOCs; empty: any */
+	struct conf_pos pos;
+};
+
+/* map-server.pubsub: RFC 9437, as Map-Server */
+struct conf_publisher {
+	bool enabled;		       /* section present */
+	struct conf_list subscribers;  /* struct conf_subscriber */
+	int64_t subscriptions_max;     /* default 65536 */
+	int64_t subscriptions_per_xtr; /* default 4096 */
+	int64_t rate;		       /* publications per second, 1000 */
+	struct conf_pos pos;
+};
+
 struct conf_map_server {
 	bool enabled;		   /* section present */
 	struct conf_list sites;	   /* struct conf_ms_site */
 	int64_t registrations_max; /* default 1048576 */
 	int64_t locators_max;	   /* per record, default 32 */
+	struct conf_publisher pubsub;
 	struct conf_pos pos;
 };
 
@@ -208,6 +246,7 @@ struct conf_map_server {
 struct conf_map_resolver {
 	bool enabled;
 	struct conf_list forward_to; /* struct addr: Map-Servers of others */
+	struct conf_list pubsub_sources; /* struct addr: who may subscribe */
 	struct conf_pos pos;
 };
 

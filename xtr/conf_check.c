@@ -94,9 +94,8 @@ check_no_loop(struct xtr_conf *c, struct conf_pos pos, const char *what,
 		    what, addr_str(a, text), eid_str(in, prefix));
 }
 
-/* A Map-Server or -Resolver; one of our own process may be on loopback. */
-static void
-check_server(struct xtr_conf *c, struct conf_pos pos, const char *what,
+void
+conf_check_server(struct xtr_conf *c, struct conf_pos pos, const char *what,
     const struct addr *a)
 {
 	char text[ADDR_STR_MAX];
@@ -126,7 +125,8 @@ check_servers(struct xtr_conf *c, struct conf_pos pos, const char *what,
     const struct conf_list *addresses)
 {
 	for (size_t i = 0; i < addresses->n; i++)
-		check_server(c, pos, what, conf_at(*addresses, struct addr, i));
+		conf_check_server(
+		    c, pos, what, conf_at(*addresses, struct addr, i));
 }
 
 const struct addr *
@@ -290,7 +290,7 @@ check_mapping_system(
 
 		snprintf(what, sizeof(what),
 		    "mapping-systems[%zu].map-servers[%zu]", n, i);
-		check_server(c, p->pos, what, &p->address);
+		conf_check_server(c, p->pos, what, &p->address);
 		conf_check_map_keys(c, p->pos, what, &p->keys);
 		for (size_t j = 0; j < i; j++)
 			if (addr_equal(&p->address,
@@ -486,6 +486,8 @@ check_map_resolver(struct xtr_conf *c)
 	const struct conf_map_resolver *r = &c->map_resolver;
 
 	check_servers(c, r->pos, "map-resolver.forward-to", &r->forward_to);
+	check_servers(
+	    c, r->pos, "map-resolver.pubsub-sources", &r->pubsub_sources);
 	if (r->enabled && !r->forward_to.n && !c->map_server.enabled)
 		conf_error(c->doc, r->pos,
 		    "map-resolver: needs forward-to or a map-server section");
@@ -532,6 +534,7 @@ conf_check(struct xtr_conf *c)
 	conf_check_mobility(c);
 	check_dataplane(c);
 	conf_check_map_server(c);
+	conf_check_pubsub(c);
 	check_map_resolver(c);
 	check_itr(c);
 }

@@ -30,6 +30,7 @@ enum { CONF_WHAT_MAX = 80 }; /* "mobility.sites[255].xtrs[15]" */
 /* Sections; in this order, after site, mapping-systems and eids. */
 void conf_check_mobility(struct xtr_conf *);
 void conf_check_map_server(struct xtr_conf *);
+void conf_check_pubsub(struct xtr_conf *);
 
 /* 'prefix' in this instance. */
 struct eid conf_check_prefix(const struct eid *prefix, int64_t instance_id);
@@ -42,6 +43,10 @@ const struct addr *conf_check_lower(const struct addr *a, const struct addr *b);
 
 /* An address that can be an RLOC, and is not inside EID space. */
 void conf_check_rloc(struct xtr_conf *, struct conf_pos pos, const char *what,
+    const struct addr *);
+
+/* A Map-Server or -Resolver; one of our own process may be on loopback. */
+void conf_check_server(struct xtr_conf *, struct conf_pos pos, const char *what,
     const struct addr *);
 
 /*
