@@ -16,6 +16,12 @@
 	X(map_request_retried, "map-request.retried") \
 	X(map_request_given_up, "map-request.given-up") \
 	X(map_request_refused, "map-request.table-full") \
+	X(subscribe_sent, "subscribe.sent") \
+	X(subscribe_confirmed, "subscribe.confirmed") \
+	X(subscribe_refused, "subscribe.refused") \
+	X(unsubscribe_sent, "unsubscribe.sent") \
+	X(publication_received, "publication.received") \
+	X(publication_ignored, "publication.ignored") \
 	X(map_cache_evicted, "map-cache.evicted") \
 	X(map_cache_expired, "map-cache.expired") \
 	X(map_reply_ignored, "map-reply.record-ignored") \
@@ -77,6 +83,13 @@
 	X(notices_full, "map-notify.table-full") \
 	X(map_request_forwarded, "map-request.forwarded") \
 	X(map_reply_negative, "map-reply.negative") \
+	X(subscriptions_taken, "subscription.taken") \
+	X(subscriptions_refused, "subscription.refused") \
+	X(subscriptions_full, "subscription.table-full") \
+	X(subscriptions_expired, "subscription.expired") \
+	X(publication_sent, "publication.sent") \
+	X(publication_retried, "publication.retried") \
+	X(publication_given_up, "publication.given-up") \
 	X(store_errors, "store.errors") \
 	X(kernel_errors, "kernel.errors") \
 	X(output_errors, "output.errors")

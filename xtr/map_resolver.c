@@ -23,6 +23,36 @@ is_elsewhere(const struct map_server *ms, const struct eid *eid)
 	    !ms_prefix_match(ms, &host);
 }
 
+/* RFC 9437 1.1: we answer for it that the xTR may subscribe. */
+static bool
+may_subscribe(const struct xtr *x, const struct addr *from)
+{
+	const struct conf_list *l = &x->conf->map_resolver.pubsub_sources;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (addr_equal(conf_at(*l, struct addr, i), from))
+			return true;
+	return false;
+}
+
+static enum err
+deny_subscription(struct xtr *x, const struct datagram *dg,
+    const struct map_request *m, const struct request_record *r)
+{
+	struct mapping *denied = x->map_server->answer;
+	const struct mapping *one = denied;
+
+	denied->ttl_min = NEGATIVE_UNREGISTERED_MIN;
+	denied->action = LISP_DROP_POLICY;
+	denied->authoritative = false;
+	denied->version = 0;
+	denied->eid = r->eid;
+	denied->eid_bits = r->eid_bits;
+	denied->n_locators = 0;
+	x->counters.subscriptions_refused++;
+	return reply_send(x, dg, m, &one, 1, false);
+}
+
 static enum err
 forward(struct xtr *x, const struct datagram *dg, const struct map_request *m,
     const struct eid *asked)
@@ -66,7 +96,10 @@ map_server_on_map_request(
 		if (!is_elsewhere(ms, &asked)) {
 			if (!x->conf->map_server.enabled)
 				return ERR_ROLE;
-			err = ms_answer(ms, dg, m, &asked, &forwarded);
+			err =
+			    ms_answer(ms, dg, m, &asked, r->notify, &forwarded);
+		} else if (r->notify && !may_subscribe(x, &dg->from)) {
+			err = deny_subscription(x, dg, m, r);
 		} else if (!forwarded) {
 			err = forward(x, dg, m, &asked);
 			forwarded = true;

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 
 #include "xtr/ms.h"
+#include "xtr/ms_subscribe.h"
 
 void
 map_server_free(struct map_server *ms)
 {
 	if (!ms)
 		return;
+	ms_subs_fini(ms);
 	ms_notices_fini(ms);
 	ms_table_fini(ms);
 	ms_peers_fini(ms);
@@ -32,11 +34,13 @@ map_server_new(struct xtr *x)
 		return NULL;
 	ms->x = x;
 	ms->answer = calloc(MS_ANSWER_MAX, sizeof(*ms->answer));
-	if (!ms->answer || ms_sites_load(ms) || ms_peers_load(ms) ||
-	    ms_notices_init(ms) || ms_table_init(ms) || ms_table_load(ms)) {
+	if (!ms->answer || ms_subs_init(ms) || ms_sites_load(ms) ||
+	    ms_peers_load(ms) || ms_notices_init(ms) || ms_table_init(ms) ||
+	    ms_table_load(ms)) {
 		map_server_free(ms);
 		return NULL;
 	}
+	ms_subs_load(ms);
 	ms_table_recheck(ms);
 	if (ms->n_registrations)
 		log_info("map-server", "%zu registrations from the store",
@@ -54,6 +58,7 @@ map_server_reload(struct xtr *x)
 		return;
 	}
 	ms->registered.max = (size_t)x->conf->map_server.registrations_max;
+	ms_subs_reload(ms);
 	ms_table_recheck(ms);
 }
 

@@ -55,4 +55,20 @@ void map_server_walk_about(const struct xtr *, const struct eid *about,
     bool (*fn)(void *arg, const struct registration_row *), void *arg);
 size_t map_server_count(const struct xtr *);
 
+/* A subscription of RFC 9437, as the publisher sees it. */
+struct ms_sub_row {
+	struct eid eid;
+	const char *name; /* of the subscriber */
+	const uint8_t *xtr_id;
+	const char *state; /* "ended", "confirming", "publishing", "active" */
+	struct addr rloc;  /* that is in use */
+	uint64_t nonce, published;
+	unsigned waiting;	    /* EIDs that it has not acknowledged yet */
+	int64_t since_ms, acked_ms; /* wall clock */
+	int64_t expires_s;
+};
+void map_server_subs_walk(const struct xtr *,
+    bool (*fn)(void *arg, const struct ms_sub_row *), void *arg);
+size_t map_server_subs_count(const struct xtr *);
+
 #endif

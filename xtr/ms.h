@@ -13,6 +13,7 @@
  *	ms_register.c  Map-Register in, its Map-Notify out
  *	ms_notify.c    unsolicited Map-Notifies, until acknowledged
  *	ms_answer.c    Map-Request in, answer out
+ *	ms_subscribe.h subscriptions and publications (RFC 9437)
  *	map_resolver.c what is not ours goes to another Map-Server
  *	map_server.c   the role as the rest of xtrd sees it
  */
@@ -142,6 +143,8 @@ struct map_server {
 	int64_t wheel_s; /* every slot before this second was looked at */
 	struct loop_timer *wheel_timer;
 
+	struct subs *subs;
+
 	struct table notices;  /* by nonce */
 	struct table notified; /* by EID */
 	uint64_t last_nonce;   /* without a store */
@@ -253,6 +256,8 @@ void ms_notify_changed(
     struct map_server *, const struct eid *, const struct ms_told *told);
 /* The EID is not registered any more. */
 void ms_notify_cancel(struct map_server *, const struct eid *);
+/* How long to wait for the Ack after so many sendings, RFC 9301 5.7. */
+int64_t ms_notify_wait_ms(unsigned sent);
 /*
  * The key of a peer, with algorithm and length as it used them: its site's, or
  * '*own' made of it, which the caller wipes.  NULL: it has none now.
@@ -268,11 +273,11 @@ void ms_notify_send(struct map_server *, const struct peer *,
 /* ms_answer.c */
 
 /*
- * One record of a Map-Request, as Map-Server.  '*forwarded' is set if the
- * request went on to an ETR.  ERR_NOT_FOUND: we are the ETR to ask.
+ * One record of a Map-Request, as Map-Server; 'notify': its N bit.  '*forwarded'
+ * is set if the request went on to an ETR.  ERR_NOT_FOUND: we are the ETR to ask.
  */
 enum err ms_answer(struct map_server *, const struct datagram *,
-    const struct map_request *, const struct eid *asked,
+    const struct map_request *, const struct eid *asked, bool notify,
     bool *forwarded) MUST_USE;
 
 #endif

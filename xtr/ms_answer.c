@@ -7,12 +7,14 @@
  * whose prefix is as short as what we know allows, and no shorter.  An ITR keeps
  * the prefix of an answer for its whole TTL, so no answer may cover an EID of
  * which we would have said something else: more-specifics go along
- * (RFC 9301 5.5), or the prefix is narrowed until it holds none.
+ * (RFC 9301 5.5), or the prefix is narrowed until it holds none.  To an xTR that
+ * subscribes (RFC 9437 5) the same answer goes in a Map-Notify.
  */
 #include "xtr/ms.h"
 
 #include <stdlib.h>
 
+#include "xtr/ms_subscribe.h"
 #include "xtr/output.h"
 #include "xtr/reply.h"
 
@@ -24,6 +26,7 @@ struct question {
 	struct eid asked, host;
 	const struct ms_prefix *configured; /* longest, or NULL */
 	const struct registration *found;   /* longest, or NULL */
+	bool subscribe;
 };
 
 struct search {
@@ -82,6 +85,8 @@ reply_negative(const struct question *q, const struct eid *prefix,
 	m->eid = lisp_addr_from_eid(prefix);
 	m->eid_bits = prefix->bits;
 	m->n_locators = 0;
+	if (q->subscribe)
+		return ms_subscribe(q->ms, q->dg, q->m, &one, 1, true);
 	q->ms->x->counters.map_reply_negative++;
 	return reply_send(q->ms->x, q->dg, q->m, &one, 1, false);
 }
@@ -135,6 +140,7 @@ is_proxied(const struct registration *r)
 
 struct collection {
 	struct map_server *ms;
+	bool publish; /* what is registered, for all ETRs */
 	unsigned n;
 	bool complete;
 };
@@ -145,10 +151,12 @@ collect(void *arg, const struct eid *eid, void *value)
 	struct collection *c = arg;
 
 	(void)eid;
-	c->complete = c->n < MS_ANSWER_MAX && is_proxied(value);
+	c->complete = c->n < MS_ANSWER_MAX && (c->publish || is_proxied(value));
 	if (c->complete) {
 		ms_mapping(value, &c->ms->answer[c->n]);
-		make_proxy(&c->ms->answer[c->n++]);
+		if (!c->publish)
+			make_proxy(&c->ms->answer[c->n]);
+		c->n++;
 	}
 	return c->complete;
 }
@@ -172,7 +180,9 @@ overlapping(const struct question *q)
 {
 	struct map_server *ms = q->ms;
 	const struct eid *match = &q->found->eid;
-	struct collection c = { .ms = ms, .complete = true };
+	struct collection c = {
+		.ms = ms, .publish = q->subscribe, .complete = true
+	};
 	struct eid below[2];
 	uint32_t ttl_min = LISP_TTL_LOCAL;
 
@@ -198,6 +208,15 @@ overlapping(const struct question *q)
 }
 
 static enum err
+reply_list(
+    const struct question *q, const struct mapping *const *list, unsigned n)
+{
+	if (q->subscribe)
+		return ms_subscribe(q->ms, q->dg, q->m, list, n, false);
+	return reply_send(q->ms->x, q->dg, q->m, list, n, false);
+}
+
+static enum err
 reply_registered(const struct question *q)
 {
 	struct map_server *ms = q->ms;
@@ -209,7 +228,7 @@ reply_registered(const struct question *q)
 	for (unsigned i = 0; i < n; i++)
 		list[i] = &ms->answer[i];
 	if (n)
-		err = reply_send(ms->x, q->dg, q->m, list, n, false);
+		err = reply_list(q, list, n);
 	if (err != ERR_FULL)
 		return err;
 
@@ -217,11 +236,12 @@ reply_registered(const struct question *q)
 	p = narrow(q, q->found->eid.bits, &ms->registered, &ms->configured,
 	    q->found->eid.bits);
 	ms_mapping(q->found, &ms->answer[0]);
-	make_proxy(&ms->answer[0]);
+	if (!q->subscribe)
+		make_proxy(&ms->answer[0]);
 	ms->answer[0].eid.addr = p.addr;
 	ms->answer[0].eid_bits = p.bits;
 	list[0] = &ms->answer[0];
-	return reply_send(ms->x, q->dg, q->m, list, 1, false);
+	return reply_list(q, list, 1);
 }
 
 static bool
@@ -284,16 +304,61 @@ forward(const struct question *q, const struct addr *etr)
 	q->ms->x->counters.map_request_forwarded++;
 }
 
+static enum err
+answer(const struct question *q, bool *forwarded)
+{
+	struct addr etr;
+
+	if (!q->configured)
+		return reply_hole(q);
+	if (!q->found || q->found->eid.bits < q->configured->eid.bits)
+		return reply_unregistered(q);
+	if (q->subscribe || (is_proxied(q->found) && !q->m->authoritative))
+		return reply_registered(q);
+	if (!find_etr(q, &etr))
+		return reply_negative(q, &q->host, LISP_SEND_MAP_REQUEST,
+		    NEGATIVE_UNREGISTERED_MIN);
+	if (xtr_rloc_is_own(q->ms->x, &etr))
+		return ERR_NOT_FOUND;
+	if (!*forwarded)
+		forward(q, &etr);
+	*forwarded = true;
+	return ERR_OK;
+}
+
+/* A subscription, or why not; ERR_NOMEM: answer as without the wish. */
+static enum err
+subscribe(struct question *q, bool *forwarded)
+{
+	enum err err = ms_subscribe_check(q->ms, q->dg, q->m);
+
+	if (err == ERR_ROLE)
+		return ERR_NOMEM;
+	if (err) {
+		q->ms->x->counters.subscriptions_refused++;
+		return reply_negative(q, &q->asked,
+		    err == ERR_AUTH ? LISP_DROP_AUTH : LISP_DROP_POLICY,
+		    NEGATIVE_UNREGISTERED_MIN);
+	}
+	if (ms_is_unsubscribe(q->m))
+		return ms_unsubscribe(q->ms, q->dg, q->m, &q->asked);
+	q->subscribe = true;
+	err = answer(q, forwarded);
+	q->subscribe = false;
+	return err;
+}
+
 enum err
 ms_answer(struct map_server *ms, const struct datagram *dg,
-    const struct map_request *m, const struct eid *asked, bool *forwarded)
+    const struct map_request *m, const struct eid *asked, bool notify,
+    bool *forwarded)
 {
 	struct question q = { .ms = ms,
 		.dg = dg,
 		.m = m,
 		.asked = *asked,
 		.host = eid_host(asked->iid, &asked->addr) };
-	struct addr etr;
+	enum err err = ERR_NOMEM;
 
 	q.configured = ms_prefix_match(ms, &q.asked);
 	q.found = trie_match(&ms->registered, &q.asked);
@@ -302,19 +367,7 @@ ms_answer(struct map_server *ms, const struct datagram *dg,
 		q.configured = ms_prefix_match(ms, &q.host);
 		q.found = trie_match(&ms->registered, &q.host);
 	}
-	if (!q.configured)
-		return reply_hole(&q);
-	if (!q.found || q.found->eid.bits < q.configured->eid.bits)
-		return reply_unregistered(&q);
-	if (is_proxied(q.found) && !m->authoritative)
-		return reply_registered(&q);
-	if (!find_etr(&q, &etr))
-		return reply_negative(&q, &q.host, LISP_SEND_MAP_REQUEST,
-		    NEGATIVE_UNREGISTERED_MIN);
-	if (xtr_rloc_is_own(ms->x, &etr))
-		return ERR_NOT_FOUND;
-	if (!*forwarded)
-		forward(&q, &etr);
-	*forwarded = true;
-	return ERR_OK;
+	if (notify)
+		err = subscribe(&q, forwarded);
+	return err == ERR_NOMEM ? answer(&q, forwarded) : err;
 }

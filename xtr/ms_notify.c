@@ -11,6 +11,7 @@
  * Bound: MS_NOTICES_MAX; beyond, a Map-Notify leaves once and is not repeated.
  */
 #include "xtr/ms.h"
+#include "xtr/ms_subscribe.h"
 
 #include <stdlib.h>
 
@@ -187,9 +188,9 @@ send(struct map_server *ms, const struct peer *p, const struct eid *eid,
 	ms_notify_send(ms, p, NULL, LISP_CONTROL_PORT, &w);
 }
 
-/* 3 times at 3 s, then 3 more at twice the time before (RFC 9301 5.7). */
-static int64_t
-wait_ms(unsigned sent)
+/* 3 times at 3 s, then 3 more at twice the time before. */
+int64_t
+ms_notify_wait_ms(unsigned sent)
 {
 	static const uint8_t seconds[] = { 3, 3, 3, 6, 12, 24, 24 };
 
@@ -210,7 +211,7 @@ notice_timed_out(void *arg)
 	send(n->ms, n->peer, &n->eid, n->nonce);
 	n->ms->x->counters.map_notify_retried++;
 	n->sent++;
-	loop_timer_set(n->timer, wait_ms(n->sent));
+	loop_timer_set(n->timer, ms_notify_wait_ms(n->sent));
 }
 
 static uint64_t
@@ -278,7 +279,7 @@ tell(struct map_server *ms, const struct eid *eid, struct peer *p)
 		return;
 	}
 	n->sent = 1;
-	loop_timer_set(n->timer, wait_ms(n->sent));
+	loop_timer_set(n->timer, ms_notify_wait_ms(n->sent));
 }
 
 /* True if 'p' registers the EID now, alone. */
@@ -328,7 +329,7 @@ map_server_on_map_notify_ack(
 	enum err err;
 
 	if (!n)
-		return ERR_NONCE;
+		return ms_publish_on_ack(x->map_server, dg, m);
 	if (!n->peer->site->conf)
 		return ERR_KEY_UNKNOWN;
 	err = keyring_verify(

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "xtr/ms_subscribe.h"
 #include "xtr/output.h"
 
 /*
@@ -103,7 +104,10 @@ put(struct map_server *ms, struct peer *p, const struct map_register *m,
 	if (w.err)
 		return w.err;
 	e.len = (uint16_t)wire_written(&w);
+	ms_publish_begin(ms, eid);
 	err = ms_table_put(ms, &e, &changed, &told);
+	if (!err)
+		ms_publish_end(ms, eid);
 	if (err || !changed)
 		return err;
 	if (told.n && !m->merge)

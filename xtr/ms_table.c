@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "xtr/ms_subscribe.h"
 #include "xtr/output.h"
 
 static int64_t
@@ -116,12 +117,14 @@ part_remove(struct map_server *ms, struct registration *r)
 	if (!head) {
 		trie_remove(&ms->registered, &eid);
 		ms_notify_cancel(ms, &eid);
+		ms_publish(ms, &eid);
 		return;
 	}
 	(void)!trie_add(&ms->registered, &eid, head); /* replaces: no memory */
 	for (r = head; r; r = r->next_merged)
 		told.peers[told.n++] = r->peer;
 	ms_notify_changed(ms, &eid, &told);
+	ms_publish(ms, &eid);
 }
 
 /* True if 'e' says what 'mine' says, and nobody else has to give way. */

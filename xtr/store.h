@@ -28,8 +28,9 @@ enum store_db {
 	STORE_REQUESTER, /* EID + RLOC */
 	STORE_SENDER, /* Sender-ID: replay window; xTR-ID: Map-Register nonce */
 	STORE_MSREG,  /* Map-Server: registrations */
-	STORE_MAPCACHE, /* snapshot */
-	STORE_MOVE,	/* move records */
+	STORE_MAPCACHE,	    /* snapshot */
+	STORE_MOVE,	    /* move records */
+	STORE_SUBSCRIPTION, /* 'M': publisher, 'S': subscriber */
 	STORE_DBS,
 };
 

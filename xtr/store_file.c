@@ -42,6 +42,7 @@ const char *const store_db_names[STORE_DBS] = {
 	[STORE_MSREG] = "msreg",
 	[STORE_MAPCACHE] = "mapcache",
 	[STORE_MOVE] = "move",
+	[STORE_SUBSCRIPTION] = "subscription",
 };
 
 /* Text of /proc/sys/kernel/random/boot_id; zeroes if it cannot be read. */
