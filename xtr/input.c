@@ -28,6 +28,7 @@
 #include "xtr/register.h"
 #include "xtr/smr.h"
 #include "xtr/store.h"
+#include "xtr/subscribe.h"
 
 #define INPUT_BATCH 32
 #define INPUT_ROUNDS 8 /* batches a turn, so that timers get their time */
@@ -104,7 +105,10 @@ on_map_notify(struct xtr *x, const struct datagram *dg)
 
 	if (!err && m.vendor)
 		err = ERR_UNSUPPORTED;
-	return err ? err : register_on_map_notify(x, dg, &m);
+	if (err)
+		return err;
+	err = subscribe_on_map_notify(x, dg, &m);
+	return err == ERR_NOT_FOUND ? register_on_map_notify(x, dg, &m) : err;
 }
 
 static enum err

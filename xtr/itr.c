@@ -17,6 +17,7 @@
 #include "xtr/map_cache.h"
 #include "xtr/resolver.h"
 #include "xtr/smr_limit.h"
+#include "xtr/subscribe.h"
 
 enum {
 	NONCE_AGE_MS = 30000, /* no Map-Reply is taken later than that */
@@ -254,31 +255,61 @@ serve_others(struct xtr *x, const struct lookup *but, const struct eid *prefix)
 	return packets;
 }
 
+/* Every check has passed: the records end the lookup of the nonce. */
+static void
+take_answer(struct xtr *x, struct lookup_nonce *n, struct records records,
+    const struct eid *eid, const struct mapping *answer)
+{
+	struct lookup *l = n->lookup;
+	struct pending_packet *others;
+
+	resolver_answered(x, &n->resolver);
+	cache_all(x, l, records, eid, answer);
+	others = serve_others(x, l, eid);
+	lookup_answered(l, LOOKUP_MAPPING, answer);
+	lookup_replay(x, others);
+}
+
+enum err
+itr_on_confirmation(struct xtr *x, struct lookup_nonce *n,
+    struct records records, struct eid *prefix)
+{
+	struct mapping answer;
+
+	if (!find_answer(records, &n->lookup->eid, &answer, prefix)) {
+		x->counters.map_reply_ignored++;
+		return ERR_POLICY;
+	}
+	take_answer(x, n, records, prefix, &answer);
+	return ERR_OK;
+}
+
+void
+itr_on_publication(
+    struct xtr *x, const struct eid *eid, const struct mapping *m)
+{
+	cache(x, eid, m);
+	if (m->ttl_min)
+		lookup_replay(x, serve_others(x, NULL, eid));
+}
+
 enum err
 itr_on_map_reply(struct xtr *x, const struct datagram *dg, struct map_reply *m)
 {
 	struct lookup_nonce *n = pending_by_nonce(x->pending, m->nonce);
-	struct pending_packet *others;
 	struct mapping answer;
-	struct lookup *l;
 	struct eid eid;
 
 	(void)dg; /* its source proves nothing: security by the nonce */
 	if (!n || m->probe ||
 	    mono_diff_us(xtr_now(x), n->sent) > NONCE_AGE_MS * 1000)
 		return ERR_NONCE;
-	l = n->lookup;
-	if (!find_answer(m->records, &l->eid, &answer, &eid)) {
+	if (!find_answer(m->records, &n->lookup->eid, &answer, &eid)) {
 		x->counters.map_reply_ignored++;
 		return ERR_POLICY;
 	}
-
-	/* Every check has passed. */
-	resolver_answered(x, &n->resolver);
-	cache_all(x, l, m->records, &eid, &answer);
-	others = serve_others(x, l, &eid);
-	lookup_answered(l, LOOKUP_MAPPING, &answer);
-	lookup_replay(x, others);
+	if (!subscribe_on_map_reply(x, n, &eid, &answer))
+		take_answer(x, n, m->records, &eid, &answer);
 	return ERR_OK;
 }
 

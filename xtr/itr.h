@@ -48,6 +48,17 @@ enum err
 itr_on_map_reply(struct xtr *, const struct datagram *, struct map_reply *);
 
 /*
+ * A Map-Notify answers the Map-Request of this nonce as a Map-Reply would (RFC
+ * 9437 5); '*prefix' is that of its record.  ERR_POLICY: none covers what was
+ * asked.  May free the nonce's lookup.
+ */
+enum err itr_on_confirmation(struct xtr *, struct lookup_nonce *,
+    struct records, struct eid *prefix) MUST_USE;
+/* The mapping system says, unasked, that this is the mapping of 'eid'. */
+void
+itr_on_publication(struct xtr *, const struct eid *, const struct mapping *);
+
+/*
  * A Map-Request reached us as ETR: true if its nonce is one of our own lookups,
  * which then has its answer: we are the ETR (LOOKUP_OWN).
  */

@@ -17,6 +17,7 @@
 #include "xtr/dp.h"
 #include "xtr/itr.h"
 #include "xtr/snapshot.h"
+#include "xtr/subscribe.h"
 
 enum {
 	REFRESH_PERCENT = 90,	 /* of the TTL */
@@ -88,6 +89,7 @@ drop(struct xtr *x, struct entry *n)
 	entry_free(n);
 	snapshot_remove(x, &eid);
 	dp_mapping_changed(x, &eid);
+	subscribe_on_uncached(x, &eid);
 }
 
 /* The list ends: every step either frees an entry or takes its use away. */
@@ -293,6 +295,33 @@ map_cache_find(const struct map_cache *t, const struct eid *eid)
 	struct entry *n = trie_find(&t->trie, eid);
 
 	return n ? &n->e : NULL;
+}
+
+struct holds {
+	const struct mono *since;
+	bool found;
+};
+
+static bool
+holds_one(void *arg, const struct eid *eid, void *value)
+{
+	struct holds *h = arg;
+	const struct entry *n = value;
+
+	(void)eid;
+	h->found =
+	    !h->since || (n->e.packets && !mono_before(n->e.used, *h->since));
+	return !h->found;
+}
+
+bool
+map_cache_holds(
+    const struct map_cache *t, const struct eid *eid, const struct mono *since)
+{
+	struct holds h = { .since = since };
+
+	trie_walk(&t->trie, eid, holds_one, &h);
+	return h.found;
 }
 
 struct walk {

@@ -95,6 +95,13 @@ bool map_cache_locators(
 bool map_cache_lcaf(const struct map_cache_entry *e,
     const struct cache_locator *l, struct lisp_addr *out);
 
+/*
+ * Whether there is an entry in 'eid' or equal to it; with 'since' one that was
+ * used after that.
+ */
+bool map_cache_holds(
+    const struct map_cache *, const struct eid *, const struct mono *since);
+
 void map_cache_walk(const struct map_cache *,
     bool (*fn)(void *arg, struct map_cache_entry *), void *arg);
 size_t map_cache_count(const struct map_cache *);

@@ -243,7 +243,7 @@ pending_open(struct lookup *l, const struct eid *source)
 	l->has_source = source;
 	if (source)
 		l->source = *source;
-	l->tries = 0;
+	l->tries = l->subscribes = 0;
 	pending_set_spare(l, false);
 	return ERR_OK;
 }
@@ -263,17 +263,18 @@ pending_close(struct lookup *l, bool keep_nonces)
 }
 
 uint64_t
-pending_nonce(struct lookup *l, const struct addr *resolver)
+pending_nonce(struct lookup *l, const struct addr *resolver, uint64_t wanted)
 {
 	struct pending *p = l->x->pending;
 	struct lookup_nonce *n = &l->nonces[l->next_nonce++ % PENDING_NONCES];
 
 	nonce_forget(p, n);
-	do {
+	n->nonce = wanted;
+	while (!n->nonce || table_find(&p->nonces, &n->nonce))
 		auth_random(&n->nonce, sizeof(n->nonce));
-	} while (!n->nonce || table_find(&p->nonces, &n->nonce));
 	n->sent = xtr_now(l->x);
 	n->resolver = *resolver;
+	n->subscribe = false;
 	n->lookup = l;
 	if (table_add(&p->nonces, &n->by_nonce))
 		n->nonce = 0; /* the request goes unanswered, and is repeated */

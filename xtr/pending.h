@@ -58,6 +58,7 @@ struct lookup_nonce {
 	uint64_t nonce; /* 0 = free */
 	struct mono sent;
 	struct addr resolver;
+	bool subscribe; /* a Map-Notify may answer it; RFC 9437 */
 	struct lookup *lookup;
 };
 
@@ -79,8 +80,9 @@ struct lookup {
 	bool refresh; /* of a cached prefix */
 	bool has_source;
 	struct eid source;
-	unsigned tries;	  /* Map-Requests sent for it */
-	struct mono next; /* when the next one goes */
+	unsigned tries;	     /* Map-Requests sent for it */
+	unsigned subscribes; /* of those: with the wish to subscribe */
+	struct mono next;    /* when the next one goes */
 	struct lookup_nonce nonces[PENDING_NONCES];
 	unsigned next_nonce;
 	struct pending_source *counted;
@@ -142,8 +144,12 @@ void pending_set_spare(struct lookup *, bool spare);
 enum err pending_open(struct lookup *, const struct eid *source) MUST_USE;
 void pending_close(struct lookup *, bool keep_nonces);
 
-/* A fresh nonce for a Map-Request to 'resolver'; the oldest is forgotten. */
-uint64_t pending_nonce(struct lookup *, const struct addr *resolver);
+/*
+ * A nonce for a Map-Request to 'resolver'; the oldest is forgotten.  It is
+ * 'wanted' if that is not 0 and not in use, else a fresh one.  0: no room.
+ */
+uint64_t
+pending_nonce(struct lookup *, const struct addr *resolver, uint64_t wanted);
 /* The nonce, if it is outstanding, else NULL. */
 struct lookup_nonce *pending_by_nonce(const struct pending *, uint64_t nonce);
 

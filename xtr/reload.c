@@ -18,6 +18,7 @@
 #include "xtr/register.h"
 #include "xtr/route.h"
 #include "xtr/segment.h"
+#include "xtr/subscribe.h"
 
 static bool
 same_addrs(const struct conf_list *a, const struct conf_list *b)
@@ -164,6 +165,7 @@ follow(struct xtr *x, const struct xtr_conf *conf)
 	if (x->map_server)
 		map_server_reload(x);
 	registers_reload(x);
+	subscriptions_reload(x);
 	e = reinstall(x);
 	eids_walk(x->eids, install_moved, x);
 	return err ? err : e;

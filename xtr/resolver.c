@@ -10,6 +10,7 @@
 #include "common/lisp.h"
 #include "common/msg.h"
 #include "xtr/output.h"
+#include "xtr/subscribe.h"
 
 enum { ITR_RLOCS_SENT = 16 }; /* ours: 18 octets each if of IPv6 */
 
@@ -129,7 +130,8 @@ good_one(const struct xtr *x, const struct conf_mapping_system *s)
 }
 
 static const struct addr *
-resolver_of(const struct xtr *x, const struct eid *eid, unsigned nth)
+resolver_of(const struct xtr *x, const struct eid *eid, unsigned nth,
+    const struct conf_mapping_system **system)
 {
 	const unsigned count = resolver_count(x, eid);
 	size_t k = count ? nth % count : 0;
@@ -139,6 +141,7 @@ resolver_of(const struct xtr *x, const struct eid *eid, unsigned nth)
 	for (size_t i = 0; i < c.n; i++) {
 		const struct conf_mapping_system *s = c.list[i];
 
+		*system = s;
 		if (k < s->map_resolvers.n)
 			return conf_at(s->map_resolvers, struct addr,
 			    (good_one(x, s) + k) % s->map_resolvers.n);
@@ -176,14 +179,14 @@ resolver_answered(struct xtr *x, const struct addr *resolver)
  * inner addresses are of one family).
  */
 static struct addr
-inner_source(const struct lookup *l, uint16_t afi)
+inner_source(const struct xtr *x, const struct map_request *m, uint16_t afi)
 {
-	const struct addr *rloc = xtr_rloc(l->x, afi);
+	const struct addr *rloc = xtr_rloc(x, afi);
 
 	if (rloc)
 		return *rloc;
-	if (l->has_source && l->source.addr.afi == afi)
-		return l->source.addr;
+	if (m->source_eid.addr.afi == afi)
+		return m->source_eid.addr;
 	return (struct addr){ .afi = afi };
 }
 
@@ -215,31 +218,42 @@ add_itr_rlocs(const struct xtr *x, struct map_request *m)
 }
 
 void
-resolver_ask(struct lookup *l, unsigned nth)
+resolver_tell(struct xtr *x, const struct addr *resolver, const struct eid *eid,
+    const struct map_request *m)
 {
-	struct xtr *x = l->x;
-	const struct addr *resolver = resolver_of(x, &l->eid, nth);
-	struct map_request m = { .smr_invoked = l->invoked, .n_records = 1 };
-	struct addr from, to = l->eid.addr;
+	struct addr from, to = eid->addr;
 	uint8_t bytes[2048];
 	struct wire_writer w = wire_writer(bytes, sizeof(bytes));
 
-	if (!resolver)
-		return;
 	if (to.afi != AFI_IPV4 && to.afi != AFI_IPV6)
 		to = *resolver;
-	from = inner_source(l, to.afi);
-	m.nonce = pending_nonce(l, resolver);
-	if (l->has_source)
-		m.source_eid = lisp_addr_from_eid(&l->source);
-	add_itr_rlocs(x, &m);
-	m.records[0].eid = lisp_addr_from_eid(&l->eid);
-	m.records[0].eid_bits = l->eid.bits;
-	map_request_encode(&w, &m);
+	from = inner_source(x, m, to.afi);
+	map_request_encode(&w, m);
 	if (w.err) {
 		x->counters.output_errors++;
 		return;
 	}
 	output_ecm(x, resolver, &from, &to, LISP_CONTROL_PORT, bytes,
 	    wire_written(&w));
+}
+
+void
+resolver_ask(struct lookup *l, unsigned nth)
+{
+	struct xtr *x = l->x;
+	const struct conf_mapping_system *system = NULL;
+	const struct addr *resolver = resolver_of(x, &l->eid, nth, &system);
+	struct map_request m = { .smr_invoked = l->invoked, .n_records = 1 };
+
+	if (!resolver)
+		return;
+	if (l->has_source)
+		m.source_eid = lisp_addr_from_eid(&l->source);
+	add_itr_rlocs(x, &m);
+	m.records[0].eid = lisp_addr_from_eid(&l->eid);
+	m.records[0].eid_bits = l->eid.bits;
+	if (!subscribe_ask(
+		l, system, resolver, nth / resolver_count(x, &l->eid), &m))
+		m.nonce = pending_nonce(l, resolver, 0);
+	resolver_tell(x, resolver, &l->eid, &m);
 }

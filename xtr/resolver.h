@@ -12,6 +12,7 @@
  * Map-Resolver that answered last comes first, so that a dead one costs a second
  * once and not at every lookup.
  */
+#include "common/msg.h"
 #include "xtr/pending.h"
 #include "xtr/xtr.h"
 
@@ -25,5 +26,8 @@ void resolver_answered(struct xtr *, const struct addr *);
  * question (from 0): each goes to the next Map-Resolver.
  */
 void resolver_ask(struct lookup *l, unsigned nth);
+/* Sends 'm', which is about 'eid', to this Map-Resolver. */
+void resolver_tell(struct xtr *, const struct addr *resolver,
+    const struct eid *, const struct map_request *m);
 
 #endif

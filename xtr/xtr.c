@@ -21,6 +21,7 @@
 #include "xtr/segment.h"
 #include "xtr/smr.h"
 #include "xtr/store.h"
+#include "xtr/subscribe.h"
 
 enum err
 xtr_open(struct xtr *x)
@@ -34,6 +35,7 @@ xtr_open(struct xtr *x)
 	    !(x->requesters = requesters_new(x)) ||
 	    !(x->map_cache = map_cache_new(x)) ||
 	    !(x->pending = pending_new(x)) ||
+	    !(x->subscriptions = subscriptions_new(x)) ||
 	    !(x->registers = registers_new(x)) || !(x->smrs = smrs_new(x)) ||
 	    !(x->moves = moves_new(x)) || !(x->notify = notify_new(x)) ||
 	    !(x->mobility = mobility_new(x)))
@@ -66,6 +68,7 @@ xtr_close(struct xtr *x)
 	moves_free(x->moves);
 	smrs_free(x->smrs);
 	registers_free(x->registers);
+	subscriptions_free(x->subscriptions);
 	pending_free(x->pending);
 	map_cache_free(x->map_cache);
 	requesters_free(x->requesters);

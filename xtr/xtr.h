@@ -38,6 +38,7 @@ struct route;
 struct segments;
 struct smrs;
 struct store;
+struct subscriptions;
 
 struct xtr {
 	const struct xtr_conf *conf;
@@ -52,6 +53,7 @@ struct xtr {
 	struct requesters *requesters;
 	struct map_cache *map_cache;
 	struct pending *pending;
+	struct subscriptions *subscriptions;
 	struct registers *registers;
 	struct smrs *smrs;
 	struct mobility *mobility;

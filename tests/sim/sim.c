@@ -446,9 +446,16 @@ ms_conf(FILE *f, const struct sim_options *o)
 		    "            mobile: true, accept-more-specifics: true }\n",
 		    names[i], rlocs[i], o->iid, o->iid);
 	fputs("    - { name: client, key-id: 1, key-file: key,\n"
-	      "        prefixes: [ { prefix: 10.3.0.0/24 } ] }\n"
-	      "map-resolver: {}\n",
+	      "        prefixes: [ { prefix: 10.3.0.0/24 } ] }\n",
 	    f);
+	if (o->publisher)
+		fprintf(f,
+		    "  pubsub:\n"
+		    "    subscribers:\n"
+		    "      - { name: client, rlocs: [ %s ], key-id: 31,\n"
+		    "          key-file: key }\n",
+		    rlocs[CLIENT]);
+	fputs("map-resolver: {}\n", f);
 }
 
 static void
@@ -466,9 +473,13 @@ write_conf(struct sim *s, enum sim_name n, const struct sim_options *o)
 	    names[n], rlocs[n], s->dir, names[n]);
 	if (n == CLIENT)
 		fprintf(f,
-		    "%seids: [ { prefix: 10.3.0.0/24, mapping-system: corp } "
+		    "%s%seids: [ { prefix: 10.3.0.0/24, mapping-system: corp } "
 		    "]\n",
-		    mapping_systems);
+		    mapping_systems,
+		    o->subscriber
+			? "    pubsub: { map-servers: [ { address: " MS_RLOC
+			  ", key-id: 31, key-file: key } ] }\n"
+			: "");
 	else if (n == MS)
 		ms_conf(f, o);
 	else

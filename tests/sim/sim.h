@@ -74,6 +74,8 @@ struct sim_options {
 	const char *static_hosts; /* of the IPv4 prefix */
 	unsigned hosts_left_out;  /* bit n: hypervisor n is not configured */
 	unsigned sites_left_out;  /* bit n: nor is site n */
+	bool subscriber;	  /* the client subscribes, */
+	bool publisher;		  /* and the Map-Server lets it; RFC 9437 */
 };
 
 /* Starts all nodes; fails the test if anything does not start. */
