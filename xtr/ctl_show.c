@@ -28,6 +28,7 @@
 #include "xtr/register.h"
 #include "xtr/requesters.h"
 #include "xtr/segment.h"
+#include "xtr/subscribe.h"
 
 struct rows {
 	struct xtr *x;
@@ -309,6 +310,68 @@ show_requesters(struct rows *r)
 		eids_walk(r->x->eids, requesters_of, r);
 }
 
+/* --- subscriptions: ours, and of others at our Map-Server --- */
+
+/* Takes over 'peer' and 'name'. */
+static void
+subscription_add(struct rows *r, const struct eid *eid, const char *role,
+    json_t *peer, json_t *name, json_t *more)
+{
+	json_t *row = json_pack("{s:o, s:I, s:s, s:o, s:o}", "eid",
+	    ctl_json_eid(eid), "iid", (json_int_t)eid->iid, "role", role,
+	    "peer", peer, "name", name);
+
+	json_object_update(row, more);
+	json_decref(more);
+	rows_add(r, row, 0);
+}
+
+static bool
+subscriber_row(void *arg, const struct subscription_row *s)
+{
+	struct rows *r = arg;
+	char nonce[20];
+
+	if (!rows_want(r, &s->eid))
+		return rows_more(r);
+	snprintf(nonce, sizeof(nonce), "%016llx", (unsigned long long)s->nonce);
+	subscription_add(r, &s->eid, "subscriber",
+	    ctl_json_addr(&s->map_server), json_null(),
+	    json_pack("{s:s, s:s, s:I, s:I, s:I}", "state", s->state, "nonce",
+		nonce, "published", (json_int_t)s->published, "since_ms",
+		(json_int_t)s->since_ms, "heard_ms", (json_int_t)s->heard_ms));
+	return true;
+}
+
+static bool
+publisher_row(void *arg, const struct ms_sub_row *s)
+{
+	struct rows *r = arg;
+	char nonce[20];
+
+	if (!rows_want(r, &s->eid))
+		return rows_more(r);
+	snprintf(nonce, sizeof(nonce), "%016llx", (unsigned long long)s->nonce);
+	subscription_add(r, &s->eid, "publisher", ctl_json_addr(&s->rloc),
+	    ctl_json_text(s->name),
+	    json_pack("{s:o, s:s, s:s, s:I, s:i, s:I, s:I, s:I}", "xtr_id",
+		ctl_json_uuid(s->xtr_id), "state", s->state, "nonce", nonce,
+		"published", (json_int_t)s->published, "waiting",
+		(int)s->waiting, "since_ms", (json_int_t)s->since_ms,
+		"heard_ms", (json_int_t)s->acked_ms, "expires_s",
+		(json_int_t)s->expires_s));
+	return true;
+}
+
+static void
+show_subscriptions(struct rows *r)
+{
+	r->total = subscriptions_count(r->x) + map_server_subs_count(r->x);
+	subscriptions_walk(r->x, subscriber_row, r);
+	if (rows_more(r))
+		map_server_subs_walk(r->x, publisher_row, r);
+}
+
 /* --- moves --- */
 
 static json_t *
@@ -547,6 +610,7 @@ static const struct table {
 	{ "registrations", show_registrations },
 	{ "registers", show_registers },
 	{ "requesters", show_requesters },
+	{ "subscriptions", show_subscriptions },
 	{ "moves", show_moves },
 	{ "interfaces", show_interfaces },
 	{ "counters", show_counters },
@@ -555,7 +619,7 @@ static const struct table {
 };
 #define TABLES \
 	"eids, map-cache, registrations, registers, requesters, " \
-	"moves, interfaces, counters, config, resolvers"
+	"subscriptions, moves, interfaces, counters, config, resolvers"
 
 static const struct table *
 table_named(const char *what)

@@ -25,6 +25,7 @@
 #include "xtr/itr.h"
 #include "xtr/map_cache.h"
 #include "xtr/output.h"
+#include "xtr/pending.h"
 #include "xtr/pubsub.h"
 #include "xtr/resolver.h"
 #include "xtr/store.h"

@@ -12,8 +12,10 @@
  * use and ends when nothing under its prefix is cached any more.
  */
 #include "common/msg.h"
-#include "xtr/pending.h"
 #include "xtr/xtr.h"
+
+struct lookup;
+struct lookup_nonce;
 
 /* NULL if out of memory.  Reads the subscriptions from the store. */
 struct subscriptions *subscriptions_new(struct xtr *);

@@ -44,29 +44,29 @@ struct options {
 static void
 usage(FILE *f)
 {
-	fputs(
-	    "usage: xtrctl [-aw] [-s SOCKET] [--json] COMMAND\n"
-	    "\n"
-	    "  show TABLE [EID|VM]   eids map-cache registrations registers\n"
-	    "                        requesters moves interfaces counters\n"
-	    "                        config resolvers; of vmagent: vms peers\n"
-	    "                        moves counters status config\n"
-	    "  lig EID [@RESOLVER]   ask the mapping system\n"
-	    "  move EID --to-here    this site has the EID now\n"
-	    "  reload                read the configuration file again\n"
-	    "\n"
-	    "  -a, --agent           vmagent instead of xtrd\n"
-	    "  -s, --socket SOCKET   default " XTRD_SOCKET ",\n"
-	    "                        with -a " AGENT_SOCKET "\n"
-	    "  --json                print the reply as it came\n"
-	    "  -w, --wide            all columns\n"
-	    "  --all                 counters that are zero, VMs that have "
-	    "left\n"
-	    "  --limit N             as many rows at most\n"
-	    "  --version, --help\n"
-	    "\n"
-	    "Exit status: 0 done, 1 refused, 2 usage, 3 no daemon,\n"
-	    "4 no answer (lig).  More in xtrctl(8).\n",
+	fputs("usage: xtrctl [-aw] [-s SOCKET] [--json] COMMAND\n"
+	      "\n"
+	      "  show TABLE [EID|VM]   eids map-cache registrations registers\n"
+	      "                        requesters subscriptions moves "
+	      "interfaces\n"
+	      "                        counters config resolvers; of vmagent:\n"
+	      "                        vms peers moves counters status config\n"
+	      "  lig EID [@RESOLVER]   ask the mapping system\n"
+	      "  move EID --to-here    this site has the EID now\n"
+	      "  reload                read the configuration file again\n"
+	      "\n"
+	      "  -a, --agent           vmagent instead of xtrd\n"
+	      "  -s, --socket SOCKET   default " XTRD_SOCKET ",\n"
+	      "                        with -a " AGENT_SOCKET "\n"
+	      "  --json                print the reply as it came\n"
+	      "  -w, --wide            all columns\n"
+	      "  --all                 counters that are zero, VMs that have "
+	      "left\n"
+	      "  --limit N             as many rows at most\n"
+	      "  --version, --help\n"
+	      "\n"
+	      "Exit status: 0 done, 1 refused, 2 usage, 3 no daemon,\n"
+	      "4 no answer (lig).  More in xtrctl(8).\n",
 	    f);
 }
 

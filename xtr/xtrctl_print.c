@@ -37,6 +37,9 @@ static const struct {
 	    { "eid", "mapping_system", "map_server", "state",
 		"confirmed_ms" } },
 	{ "requesters", { "eid", "rloc", "confirmed", "source", "seen_ms" } },
+	{ "subscriptions",
+	    { "eid", "role", "peer", "name", "state", "published",
+		"heard_ms" } },
 	{ "interfaces", { "name", "kind", "address", "mac", "up" } },
 	/* vmagent */
 	{ "vms", { "vm", "state", "generation", "eids", "peers", "xtrs" } },

@@ -45,7 +45,7 @@ def rows(daemon, *words):
 
 
 @pytest.mark.parametrize("table", [
-    "eids", "map-cache", "registrations", "registers", "requesters", "moves",
+    "eids", "map-cache", "registrations", "registers", "requesters", "subscriptions", "moves",
     "interfaces", "counters", "config", "resolvers"])
 def test_every_table_as_text_and_json(site, table):
     for name in ("xtr-a", "xtr-c", "ms"):
