@@ -59,15 +59,16 @@ take_token(struct map_server *ms)
 {
 	struct subs *t = ms->subs;
 	const struct mono now = xtr_now(ms->x);
+	const int64_t each_us = US_PER_S / ms->x->conf->map_server.pubsub.rate;
 
 	if (mono_before(t->paced, now))
 		t->paced = now;
-	if (mono_diff_us(t->paced, now) >= SUB_BURST_US) {
-		loop_timer_at(
-		    t->pace, (struct mono){ t->paced.us - SUB_BURST_US + 1 });
+	if (mono_diff_us(t->paced, now) > SUB_BURST_US - each_us) {
+		loop_timer_at(t->pace,
+		    (struct mono){ t->paced.us + each_us - SUB_BURST_US });
 		return false;
 	}
-	t->paced.us += US_PER_S / ms->x->conf->map_server.pubsub.rate;
+	t->paced.us += each_us;
 	return true;
 }
 

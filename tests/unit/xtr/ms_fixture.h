@@ -436,7 +436,9 @@ struct ask {
 	const char *itr_rlocs[4]; /* "203.0.113.9" by default */
 	const char *from;	  /* outer source, the same by default */
 	bool probe, smr, authoritative;
-	uint64_t nonce; /* 77 by default */
+	uint64_t nonce;	   /* 77 by default */
+	uint8_t subscribe; /* I and N; all octets of the xTR-ID */
+	bool leave;	   /* its only ITR-RLOC has AFI 0 */
 };
 
 static const uint16_t ask_port = 50123;
@@ -472,6 +474,10 @@ ask(struct fixture *f, const struct ask *q)
 
 		m.itr_rlocs[m.n_itr_rlocs++] = lisp_addr_from_addr(&a);
 	}
+	if (q->leave)
+		m.itr_rlocs[0] = (struct lisp_addr){ 0 };
+	m.has_xtr_id = m.records[0].notify = q->subscribe != 0;
+	memset(m.xtr_id, q->subscribe, sizeof(m.xtr_id));
 	m.records[0].eid = lisp_addr_from_eid(&eid);
 	m.records[0].eid_bits = eid.bits;
 	map_request_encode(&w, &m);
