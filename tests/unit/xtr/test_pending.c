@@ -170,7 +170,7 @@ test_nonces(void **state)
 
 	for (unsigned i = 0; i < PENDING_NONCES + 2; i++) {
 		node_run(n, 1);
-		nonces[i] = pending_nonce(l, &resolver);
+		nonces[i] = pending_nonce(l, &resolver, 0);
 		assert_true(nonces[i] != 0);
 		for (unsigned k = 0; k < i; k++)
 			assert_true(nonces[i] != nonces[k]);
@@ -193,7 +193,7 @@ test_nonces(void **state)
 	assert_non_null(pending_by_nonce(n->x.pending, nonces[5]));
 	pending_close(l, false);
 	assert_null(pending_by_nonce(n->x.pending, nonces[5]));
-	(void)pending_nonce(l, &resolver);
+	(void)pending_nonce(l, &resolver, 0);
 	pending_remove(l);
 }
 
@@ -215,7 +215,7 @@ test_grown_bound(void **state)
 		assert_non_null(l);
 		assert_int_equal(pending_open(l, &source), ERR_OK);
 		for (unsigned k = 0; k < PENDING_NONCES; k++)
-			assert_true(pending_nonce(l, &resolver) != 0);
+			assert_true(pending_nonce(l, &resolver, 0) != 0);
 	}
 }
 
