@@ -92,31 +92,21 @@ static void
 test_locators(void **state)
 {
 	struct mapping m = { .n_locators = 2 };
-	uint8_t lcaf[200];
-	char expected[600] = "[";
+	/* Of a type that nobody has assigned. */
+	static const uint8_t lcaf[] = { 0x40, 0x03, 0, 0, 200, 0, 0, 1, 0xaa };
 	const struct addr a = addr("2001:db8::1");
 
 	(void)state;
-	memset(lcaf, 0x4e, sizeof(lcaf));
 	m.locators[0] = (struct locator){ .priority = 2,
 		.weight = 50,
 		.reachable = true,
 		.addr = lisp_addr_from_addr(&a) };
 	m.locators[1] = (struct locator){ .priority = 255,
-		.addr = { .opaque = lcaf, .opaque_len = 3 } };
+		.addr = { .opaque = lcaf, .opaque_len = sizeof(lcaf) } };
 	is_json(ctl_json_locators(&m),
 	    "[{\"rloc\":\"2001:db8::1\",\"priority\":2,\"weight\":50,"
-	    "\"reachable\":true},{\"rloc\":\"lcaf:4e4e4e\",\"priority\":255,"
+	    "\"reachable\":true},{\"rloc\":\"lcaf-200(aa)\",\"priority\":255,"
 	    "\"weight\":0,\"reachable\":false}]");
-	m.n_locators = 1;
-	m.locators[0] = m.locators[1];
-	m.locators[0].addr.opaque_len = sizeof(lcaf);
-	strcat(expected, "{\"rloc\":\"lcaf:");
-	for (unsigned i = 0; i < 64; i++)
-		strcat(expected, "4e");
-	strcat(
-	    expected, "\",\"priority\":255,\"weight\":0,\"reachable\":false}]");
-	is_json(ctl_json_locators(&m), expected);
 	m.n_locators = 0;
 	is_json(ctl_json_locators(&m), "[]");
 }
