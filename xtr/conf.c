@@ -347,6 +347,34 @@ static const struct conf_item itr_items[] = {
 	{ 0 },
 };
 
+static const char *const trusts[] = {
+	[CONF_TRUST_PUBLIC] = "public", [CONF_TRUST_PRIVATE] = "private", NULL
+};
+
+/* What depends on 'trust' gets its default in conf_check.c. */
+static const struct conf_item reachability_items[] = {
+	{ "trust", CONF_ENUM, AT(conf_reachability, trust), .names = trusts,
+	    .dflt = CONF_TRUST_PUBLIC },
+	{ "probe", CONF_BOOL, AT(conf_reachability, probe),
+	    PRESENT(conf_reachability, has_probe) },
+	{ "probe-interval", CONF_SECONDS,
+	    AT(conf_reachability, probe_interval_s), .min = 2, .max = HOUR,
+	    .dflt = 30 },
+	{ "probe-rate", CONF_INT, AT(conf_reachability, probe_rate), .min = 1,
+	    .max = 100000, .dflt = 100 },
+	{ "echo-nonce", CONF_BOOL, AT(conf_reachability, echo_nonce),
+	    PRESENT(conf_reachability, has_echo_nonce) },
+	{ "locator-status-bits", CONF_BOOL, AT(conf_reachability, lsb),
+	    PRESENT(conf_reachability, has_lsb) },
+	{ "map-version", CONF_BOOL, AT(conf_reachability, map_version),
+	    PRESENT(conf_reachability, has_map_version) },
+	{ "icmp", CONF_BOOL, AT(conf_reachability, icmp), .dflt = true },
+	{ "routes", CONF_BOOL, AT(conf_reachability, routes), .dflt = true },
+	{ "interfaces", CONF_BOOL, AT(conf_reachability, interfaces),
+	    .dflt = true },
+	{ 0 },
+};
+
 static const struct conf_item control_items[] = {
 	{ "socket", CONF_PATH, AT(conf_control, socket), .max = SOCKET_PATH_MAX,
 	    .dflt_text = "/run/xtrd/xtrd.sock" },
@@ -382,6 +410,8 @@ static const struct conf_item items[] = {
 	    PRESENT(xtr_conf, map_resolver.enabled) },
 	{ "itr", CONF_STRUCT, AT(xtr_conf, itr), itr_items,
 	    POS(xtr_conf, itr.pos) },
+	{ "reachability", CONF_STRUCT, AT(xtr_conf, reachability),
+	    reachability_items, POS(xtr_conf, reachability.pos) },
 	{ "control", CONF_STRUCT, AT(xtr_conf, control), control_items },
 	{ "state", CONF_STRUCT, AT(xtr_conf, state), state_items },
 	{ "listen", CONF_ADDR_LIST, AT(xtr_conf, listen), .max = LISTEN_MAX },

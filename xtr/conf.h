@@ -263,6 +263,20 @@ struct conf_itr {
 	struct conf_pos pos;
 };
 
+enum conf_trust { CONF_TRUST_PUBLIC, CONF_TRUST_PRIVATE };
+
+/* Which signs of reachability are used and given. */
+struct conf_reachability {
+	int trust; /* enum conf_trust: what the other networks are */
+	/* Default: true if 'trust' is private. */
+	bool probe, echo_nonce, lsb, map_version;
+	bool has_probe, has_echo_nonce, has_lsb, has_map_version;
+	int64_t probe_interval_s;      /* default 30 */
+	int64_t probe_rate;	       /* probes per second; default 100 */
+	bool icmp, routes, interfaces; /* default true */
+	struct conf_pos pos;
+};
+
 struct conf_control {
 	const char *socket; /* default /run/xtrd/xtrd.sock */
 	const char *group;  /* NULL: root's */
@@ -282,6 +296,7 @@ struct xtr_conf {
 	struct conf_map_server map_server;
 	struct conf_map_resolver map_resolver;
 	struct conf_itr itr;
+	struct conf_reachability reachability;
 	struct conf_control control;
 	struct conf_state state;
 	struct conf_list listen; /* struct addr: default 0.0.0.0 and :: */

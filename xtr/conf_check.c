@@ -522,6 +522,22 @@ fill_instances(struct xtr_conf *c)
 	}
 }
 
+/* What 'trust' decides where nothing is said. */
+static void
+fill_reachability(struct conf_reachability *r)
+{
+	const bool trusted = r->trust == CONF_TRUST_PRIVATE;
+
+	if (!r->has_probe)
+		r->probe = trusted;
+	if (!r->has_echo_nonce)
+		r->echo_nonce = trusted;
+	if (!r->has_lsb)
+		r->lsb = trusted;
+	if (!r->has_map_version)
+		r->map_version = trusted;
+}
+
 void
 conf_check(struct xtr_conf *c)
 {
@@ -537,4 +553,5 @@ conf_check(struct xtr_conf *c)
 	conf_check_pubsub(c);
 	check_map_resolver(c);
 	check_itr(c);
+	fill_reachability(&c->reachability);
 }

@@ -36,6 +36,15 @@
 	X(map_notify_retried, "map-notify.retried") \
 	X(map_notify_given_up, "map-notify.given-up") \
 	X(map_notify_ack_sent, "map-notify-ack.sent") \
+	X(reach_down, "rloc.went-down") \
+	X(reach_up, "rloc.came-up") \
+	X(reach_full, "rloc.table-full") \
+	X(probe_sent, "probe.sent") \
+	X(probe_retried, "probe.retried") \
+	X(probe_answered, "probe.answered") \
+	X(probe_missed, "probe.missed") \
+	X(probe_delayed, "probe.delayed") \
+	X(probe_changed_set, "probe.other-locators") \
 	X(smr_sent, "smr.sent") \
 	X(smr_retried, "smr.retried") \
 	X(smr_given_up, "smr.given-up") \

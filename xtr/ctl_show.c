@@ -601,7 +601,7 @@ show_resolvers(struct rows *r)
 	}
 }
 
-static const struct table {
+static const struct show_table {
 	const char *name;
 	void (*show)(struct rows *);
 } tables[] = {
@@ -621,7 +621,7 @@ static const struct table {
 	"eids, map-cache, registrations, registers, requesters, " \
 	"subscriptions, moves, interfaces, counters, config, resolvers"
 
-static const struct table *
+static const struct show_table *
 table_named(const char *what)
 {
 	for (size_t i = 0; what && i < sizeof(tables) / sizeof(tables[0]); i++)
@@ -651,7 +651,7 @@ rows_init(struct rows *r, const json_t *request)
 json_t *
 ctl_show(struct xtr *x, const json_t *request, const char **error)
 {
-	const struct table *t = table_named(ctl_string(request, "what"));
+	const struct show_table *t = table_named(ctl_string(request, "what"));
 	struct rows r = { .x = x };
 	json_t *reply;
 

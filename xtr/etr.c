@@ -14,6 +14,7 @@
 #include "common/lisp.h"
 #include "common/trie.h"
 #include "xtr/itr.h"
+#include "xtr/reach.h"
 #include "xtr/reply.h"
 #include "xtr/requesters.h"
 #include "xtr/smr.h"
@@ -53,7 +54,7 @@ add_own(const struct xtr *x, struct mapping *m)
 			.mpriority = (uint8_t)c->mpriority,
 			.mweight = (uint8_t)c->mweight,
 			.local = true,
-			.reachable = true,
+			.reachable = reach_is_up(x, &c->address),
 			.addr = lisp_addr_from_addr(&c->address),
 		};
 

@@ -25,6 +25,7 @@
 #include "xtr/map_server.h"
 #include "xtr/mobility.h"
 #include "xtr/output.h"
+#include "xtr/reach_probe.h"
 #include "xtr/register.h"
 #include "xtr/smr.h"
 #include "xtr/store.h"
@@ -80,7 +81,10 @@ on_map_reply(struct xtr *x, const struct datagram *dg)
 
 	if (!err && m.vendor)
 		err = ERR_UNSUPPORTED;
-	return err ? err : itr_on_map_reply(x, dg, &m);
+	if (err)
+		return err;
+	return m.probe ? reach_probe_on_map_reply(x, dg, &m)
+		       : itr_on_map_reply(x, dg, &m);
 }
 
 static enum err

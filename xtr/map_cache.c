@@ -69,11 +69,32 @@ list_newest(struct map_cache *t, struct entry *n, struct mono now)
 }
 
 static void
+unuse_rlocs(struct map_cache_entry *e)
+{
+	for (unsigned i = 0; i < e->n_locators; i++)
+		reach_unuse(&e->locators[i].use);
+}
+
+/* One of priority 255 is never sent to: nobody asks whether it is there. */
+static void
+use_rlocs(struct xtr *x, const struct eid *eid, struct map_cache_entry *e)
+{
+	for (unsigned i = 0; i < e->n_locators; i++) {
+		struct cache_locator *l = &e->locators[i];
+
+		if (l->priority != LISP_PRIORITY_UNUSABLE &&
+		    !addr_is_martian(&l->rloc))
+			reach_use(x, &l->rloc, eid, &l->use);
+	}
+}
+
+static void
 entry_free(struct entry *n)
 {
 	if (!n)
 		return;
 	loop_timer_free(n->timer);
+	unuse_rlocs(&n->e);
 	free(n->e.locators);
 	free(n);
 }
@@ -225,7 +246,10 @@ map_cache_store(struct xtr *x, const struct eid *eid, const struct mapping *m)
 		return ERR_NOMEM;
 	}
 
-	/* From here on nothing can fail. */
+	/* From here on nothing can fail.  What is known about an RLOC that
+	 * stays is not forgotten in between. */
+	use_rlocs(x, &n->e.eid, &new);
+	unuse_rlocs(&n->e);
 	free(n->e.locators);
 	n->e.locators = new.locators;
 	n->e.n_locators = new.n_locators;
@@ -249,6 +273,60 @@ map_cache_remove(struct xtr *x, const struct eid *eid)
 
 	if (n)
 		drop(x, n);
+}
+
+static struct cache_locator *
+locator_of(struct map_cache_entry *e, const struct addr *rloc)
+{
+	for (unsigned i = 0; i < e->n_locators; i++)
+		if (addr_equal(&e->locators[i].rloc, rloc))
+			return &e->locators[i];
+	return NULL;
+}
+
+/* The locators of 'said' are those of 'e', but for the R bits. */
+static bool
+same_locators(struct map_cache_entry *e, const struct map_cache_entry *said)
+{
+	bool same = said->n_locators == e->n_locators;
+
+	for (unsigned i = 0; same && i < said->n_locators; i++) {
+		const struct cache_locator *l = &said->locators[i];
+		const struct cache_locator *own = locator_of(e, &l->rloc);
+
+		same = own && own->priority == l->priority &&
+		    own->weight == l->weight;
+	}
+	return same;
+}
+
+bool
+map_cache_set_reachable(
+    struct xtr *x, const struct eid *eid, const struct mapping *m)
+{
+	struct map_cache_entry *e = map_cache_find(x->map_cache, eid);
+	struct map_cache_entry said = { 0 };
+	bool same, changed = false;
+
+	if (!e || !map_cache_locators(x, m, &said))
+		return true;
+	same = same_locators(e, &said);
+	for (unsigned i = 0; same && i < said.n_locators; i++) {
+		const bool reachable = said.locators[i].reachable;
+		struct cache_locator *own =
+		    locator_of(e, &said.locators[i].rloc);
+
+		if (own->reachable == reachable)
+			continue;
+		own->reachable = reachable;
+		changed = true;
+	}
+	free(said.locators);
+	if (changed) {
+		snapshot_put(x, e);
+		dp_mapping_changed(x, eid);
+	}
+	return same;
 }
 
 struct under {
@@ -365,6 +443,7 @@ read_one(struct xtr *x, const struct map_cache_entry *e)
 	if (!n)
 		return false;
 	n->e = *e;
+	use_rlocs(x, &n->e.eid, &n->e);
 	n->unverified_ms = REFRESH_READ_MS;
 	arm_unverified(n, xtr_now(x));
 	return true;

@@ -19,15 +19,17 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/msg.h"
+#include "xtr/reach.h"
 #include "xtr/xtr.h"
 
 struct cache_locator {
 	struct addr rloc;
 	uint8_t priority, weight;
-	bool reachable; /* R bit, and not known to be down */
+	bool reachable; /* R bit */
 	/* Where among the entry's octets the LCAF is that it came in, plus 1;
 	 * 0: it came plain.  See map_cache_lcaf(). */
 	uint16_t lcaf;
+	struct reach_use use; /* whether it is up, as far as we know */
 };
 
 struct map_cache_entry {
@@ -66,6 +68,12 @@ map_cache_used(struct map_cache_entry *e, size_t len, struct mono now)
 enum err map_cache_store(
     struct xtr *, const struct eid *eid, const struct mapping *m) MUST_USE;
 void map_cache_remove(struct xtr *, const struct eid *);
+/*
+ * 'm' is what the ETR itself says about 'eid': takes over its R bits.  False if
+ * its locators are not those of the entry.
+ */
+bool map_cache_set_reachable(
+    struct xtr *, const struct eid *eid, const struct mapping *m);
 /* Removes every entry strictly inside 'eid' (RFC 9301 5.5, refresh). */
 void map_cache_remove_under(struct xtr *, const struct eid *eid);
 

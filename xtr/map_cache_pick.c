@@ -55,8 +55,9 @@ minus_log2(uint32_t u)
 static bool
 usable(const struct xtr *x, const struct cache_locator *l)
 {
-	return l->reachable && l->priority != LISP_PRIORITY_UNUSABLE &&
-	    xtr_rloc(x, l->rloc.afi) && !xtr_rloc_is_own(x, &l->rloc);
+	return l->reachable && reach_use_is_up(&l->use) &&
+	    l->priority != LISP_PRIORITY_UNUSABLE && xtr_rloc(x, l->rloc.afi) &&
+	    !xtr_rloc_is_own(x, &l->rloc);
 }
 
 const struct cache_locator *

@@ -382,6 +382,19 @@ register_schedule_later(struct xtr *x, const struct eid *eid)
 }
 
 void
+register_changed(struct xtr *x, const struct eid *eid)
+{
+	const struct reg_eid *r = reg_find(x->registers, eid);
+
+	if (!r || r->idle || r->withdraw || r->paused)
+		return;
+	if (r->dynamic)
+		register_schedule_later(x, eid);
+	else
+		register_schedule(x, eid);
+}
+
+void
 register_cancel(struct xtr *x, const struct eid *eid)
 {
 	struct reg_eid *r = reg_find(x->registers, eid);

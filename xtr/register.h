@@ -34,6 +34,12 @@ void register_schedule(struct xtr *, const struct eid *);
  */
 void register_schedule_later(struct xtr *, const struct eid *);
 /*
+ * The record of an EID of ours changed, not its owner: Map-Register as above, of
+ * a dynamic one packed with others.  Nothing if it is not registered, paused or
+ * being withdrawn.
+ */
+void register_changed(struct xtr *, const struct eid *);
+/*
  * Somebody else has it: everything pending or being retransmitted is cancelled,
  * packed messages are rebuilt without it; nothing is withdrawn.
  */

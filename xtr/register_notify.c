@@ -15,6 +15,7 @@
 #include "common/lisp.h"
 #include "xtr/mobility.h"
 #include "xtr/output.h"
+#include "xtr/smr.h"
 #include "xtr/store.h"
 
 enum verdict { NONCE_NEW, NONCE_SEEN, NONCE_OLD };
@@ -143,6 +144,8 @@ acknowledge(
 		    !in_series(g, nonce))
 			continue;
 		reg_acked(g);
+		if (!r->dynamic && !r->withdraw)
+			smr_release(x, &eid);
 		if (tell) {
 			r->told = true;
 			if (x->mobility)

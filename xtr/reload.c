@@ -15,6 +15,7 @@
 #include "xtr/eids.h"
 #include "xtr/map_server.h"
 #include "xtr/mobility.h"
+#include "xtr/reach.h"
 #include "xtr/register.h"
 #include "xtr/route.h"
 #include "xtr/segment.h"
@@ -162,6 +163,7 @@ follow(struct xtr *x, const struct xtr_conf *conf)
 	err = eids_reload(x);
 	e = mobility_reload(x);
 	err = err ? err : e;
+	reach_reload(x);
 	if (x->map_server)
 		map_server_reload(x);
 	registers_reload(x);

@@ -15,6 +15,7 @@
 #include "xtr/notify.h"
 #include "xtr/output.h"
 #include "xtr/pending.h"
+#include "xtr/reach.h"
 #include "xtr/register.h"
 #include "xtr/reply.h"
 #include "xtr/requesters.h"
@@ -33,7 +34,7 @@ xtr_open(struct xtr *x)
 		return err;
 	if (!(x->output = output_new(x)) || !(x->eids = eids_new(x)) ||
 	    !(x->requesters = requesters_new(x)) ||
-	    !(x->map_cache = map_cache_new(x)) ||
+	    !(x->reach = reach_new(x)) || !(x->map_cache = map_cache_new(x)) ||
 	    !(x->pending = pending_new(x)) ||
 	    !(x->subscriptions = subscriptions_new(x)) ||
 	    !(x->registers = registers_new(x)) || !(x->smrs = smrs_new(x)) ||
@@ -71,6 +72,8 @@ xtr_close(struct xtr *x)
 	subscriptions_free(x->subscriptions);
 	pending_free(x->pending);
 	map_cache_free(x->map_cache);
+	reach_free(x->reach);
+	x->reach = NULL;
 	requesters_free(x->requesters);
 	eids_free(x->eids);
 	mobility_free(x->mobility);
@@ -82,14 +85,22 @@ xtr_close(struct xtr *x)
 const struct addr *
 xtr_rloc(const struct xtr *x, uint16_t afi)
 {
-	for (size_t i = 0; i < x->conf->site.rlocs.n; i++) {
-		const struct addr *a =
-		    &conf_at(x->conf->site.rlocs, struct conf_rloc, i)->address;
+	const struct conf_list *rlocs = &x->conf->site.rlocs;
+	const struct addr *first = NULL;
 
-		if (a->afi == afi)
+	for (size_t i = 0; i < rlocs->n; i++) {
+		const struct addr *a =
+		    &conf_at(*rlocs, struct conf_rloc, i)->address;
+
+		if (a->afi != afi)
+			continue;
+		/* Asked for every packet: with one there is no choice. */
+		if (first && !reach_is_up(x, first) && reach_is_up(x, a))
 			return a;
+		if (!first)
+			first = a;
 	}
-	return NULL;
+	return first;
 }
 
 bool

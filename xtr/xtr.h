@@ -32,6 +32,7 @@ struct output;
 struct input;
 struct pending;
 struct registers;
+struct reach;
 struct replies;
 struct requesters;
 struct route;
@@ -51,6 +52,7 @@ struct xtr {
 	struct output *output;
 	struct eids *eids;
 	struct requesters *requesters;
+	struct reach *reach;
 	struct map_cache *map_cache;
 	struct pending *pending;
 	struct subscriptions *subscriptions;
@@ -91,7 +93,7 @@ void xtr_resume(struct xtr *);
 /* Commits, then frees all that xtr_open() made. */
 void xtr_close(struct xtr *);
 
-/* Our first RLOC of this family, or NULL. */
+/* Our first RLOC of this family that is up, else the first, or NULL. */
 const struct addr *xtr_rloc(const struct xtr *, uint16_t afi);
 /* True if it is one of our RLOCs. */
 bool xtr_rloc_is_own(const struct xtr *, const struct addr *);
