@@ -25,6 +25,7 @@
 #include "xtr/map_cache.h"
 #include "xtr/map_server.h"
 #include "xtr/move.h"
+#include "xtr/reach_probe.h"
 #include "xtr/register.h"
 #include "xtr/requesters.h"
 #include "xtr/segment.h"
@@ -154,15 +155,14 @@ cache_locator_json(
     const struct map_cache_entry *e, const struct cache_locator *l)
 {
 	struct lisp_addr lcaf;
+	const bool up = l->reachable && reach_use_is_up(&l->use);
 	json_t *o;
 
 	if (!map_cache_lcaf(e, l, &lcaf))
-		return ctl_json_rloc(
-		    &l->rloc, l->priority, l->weight, l->reachable);
+		return ctl_json_rloc(&l->rloc, l->priority, l->weight, up);
 	if (l->rloc.afi == AFI_NONE)
-		return ctl_json_unused(
-		    &lcaf, l->priority, l->weight, l->reachable);
-	o = ctl_json_rloc(&l->rloc, l->priority, l->weight, l->reachable);
+		return ctl_json_unused(&lcaf, l->priority, l->weight, up);
+	o = ctl_json_rloc(&l->rloc, l->priority, l->weight, up);
 	json_object_set_new(o, "lcaf", ctl_json_lisp_addr(&lcaf));
 	return o;
 }
@@ -200,6 +200,38 @@ show_map_cache(struct rows *r)
 		return;
 	r->total = map_cache_count(r->x->map_cache);
 	map_cache_walk(r->x->map_cache, cache_row, r);
+}
+
+/* --- locators --- */
+
+static bool
+locator_row(void *arg, struct reach_rloc *l)
+{
+	struct rows *r = arg;
+	struct reach_probe_info p;
+
+	if (!rows_want(r, NULL))
+		return rows_more(r);
+	reach_probe_info(l, &p);
+	rows_add(r,
+	    json_pack("{s:o, s:b, s:s, s:s, s:I, s:o, s:I, s:I, s:I, s:I, s:I}",
+		"rloc", ctl_json_addr(&l->addr), "own", l->own, "state",
+		reach_state_str(reach_state(l)), "why",
+		reach_cause_str(reach_why(l)), "since_ms",
+		(json_int_t)l->changed_ms, "rtt_ms",
+		p.rtt_us < 0 ? json_null() : json_real((double)p.rtt_us / 1000),
+		"users", (json_int_t)l->n_uses, "probe_ms",
+		(json_int_t)p.sent_ms, "probes", (json_int_t)p.sent, "answered",
+		(json_int_t)p.answered, "missed", (json_int_t)p.missed),
+	    0);
+	return true;
+}
+
+static void
+show_locators(struct rows *r)
+{
+	r->total = reach_count(r->x);
+	reach_walk(r->x, locator_row, r);
 }
 
 /* --- registrations (Map-Server), registers (ours) --- */
@@ -607,6 +639,7 @@ static const struct show_table {
 } tables[] = {
 	{ "eids", show_eids },
 	{ "map-cache", show_map_cache },
+	{ "locators", show_locators },
 	{ "registrations", show_registrations },
 	{ "registers", show_registers },
 	{ "requesters", show_requesters },
@@ -618,7 +651,7 @@ static const struct show_table {
 	{ "resolvers", show_resolvers },
 };
 #define TABLES \
-	"eids, map-cache, registrations, registers, requesters, " \
+	"eids, map-cache, locators, registrations, registers, requesters, " \
 	"subscriptions, moves, interfaces, counters, config, resolvers"
 
 static const struct show_table *

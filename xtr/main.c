@@ -19,6 +19,7 @@
 #include "xtr/dp.h"
 #include "xtr/input.h"
 #include "xtr/netlink_watch.h"
+#include "xtr/reach_kernel.h"
 #include "xtr/reload.h"
 #include "xtr/route.h"
 #include "xtr/segment.h"
@@ -134,6 +135,9 @@ start_dataplane(struct xtr *x)
 	err = ops->start(x, &x->dp);
 	if (err || ops == &dp_none)
 		return err;
+	x->reach_kernel = reach_kernel_new(x);
+	if (!x->reach_kernel)
+		return ERR_NOMEM;
 	return segments_start(x);
 }
 
@@ -160,6 +164,8 @@ stop(struct xtr *x)
 	input_stop(x);
 	if (x->segments)
 		segments_stop(x);
+	reach_kernel_free(x->reach_kernel);
+	x->reach_kernel = NULL;
 	if (x->dp)
 		x->dp->ops->stop(x->dp);
 	route_close(x->route);

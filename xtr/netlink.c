@@ -234,6 +234,45 @@ netlink_dump(struct netlink *n,
 	return ERR_OK;
 }
 
+static bool
+is_one_of(int error, const int *list)
+{
+	while (*list && *list != error)
+		list++;
+	return *list;
+}
+
+enum err
+netlink_ask(struct netlink *n,
+    void (*fn)(void *arg, const void *header, const struct netlink_attrs *),
+    void *arg, const int *none, const char *what)
+{
+	struct dump d = { .fn = fn, .arg = arg, .header_len = n->header_len };
+	struct nlmsghdr *nlh = message(n);
+
+	if (mnl_socket_sendto(n->socket, nlh, nlh->nlmsg_len) < 0)
+		return failed(what, errno, "");
+	for (;;) {
+		ssize_t len = receive(n);
+		const struct nlmsghdr *in = (const void *)n->receive;
+		const struct nlmsgerr *e;
+
+		if (len < 0)
+			return failed(what, errno, "");
+		if (!mnl_nlmsg_ok(in, (int)len) || in->nlmsg_seq != n->seq)
+			continue;
+		if (in->nlmsg_type != NLMSG_ERROR) {
+			on_message(in, &d);
+			return ERR_OK;
+		}
+		e = mnl_nlmsg_get_payload(in);
+		/* With words it is the question that was wrong. */
+		if (is_one_of(-e->error, none) && !*kernel_words(in))
+			return ERR_NOT_FOUND;
+		return failed(what, -e->error, kernel_words(in));
+	}
+}
+
 uint32_t
 netlink_u32(const struct netlink_attrs *t, unsigned attr, uint32_t otherwise)
 {

@@ -49,6 +49,15 @@ struct addr
 netlink_addr(const struct netlink_attrs *, unsigned attr, uint16_t afi);
 
 /*
+ * A question with one answer, which goes to 'fn'.  ERR_NOT_FOUND, not logged, if
+ * the kernel refuses with one of the errno values in 'none', which ends with 0;
+ * ERR_IO for any other.
+ */
+enum err netlink_ask(struct netlink *,
+    void (*fn)(void *arg, const void *header, const struct netlink_attrs *),
+    void *arg, const int *none, const char *what) MUST_USE;
+
+/*
  * Calls 'fn' for every message of the answer, with its fixed part; 'fn' must
  * not ask the next question.  ERR_IO.
  */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * netlink_watch.c - hears of interfaces that come up again.
+ * netlink_watch.c - hears of interfaces, addresses and routes that change.
  *
  * main.c starts it with the data plane.  Only the fact that a device of ours
- * came up, or is a new one of that name, counts; what to do is decided from the
- * kernel's present state, so a lost message (ENOBUFS) is treated as one.
+ * came up, or is a new one of that name, counts, and for reach_kernel.c that
+ * there was a change; what to do is decided from the kernel's present state, so
+ * a lost message (ENOBUFS) is treated as one.
  */
 #include "netlink_watch.h"
 
@@ -15,6 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "xtr/reach_kernel.h"
+#include "xtr/route.h"
+
+#define GROUPS \
+	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | \
+	    RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE)
 
 struct netlink_watch {
 	struct xtr *x;
@@ -55,10 +63,25 @@ on_attribute(const struct nlattr *a, void *arg)
 	return MNL_CB_OK;
 }
 
+static bool
+is_our_route(const struct nlmsghdr *h)
+{
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+
+	return (h->nlmsg_type == RTM_NEWROUTE ||
+		   h->nlmsg_type == RTM_DELROUTE) &&
+	    m->rtm_protocol == ROUTE_PROTO;
+}
+
 static int
 on_message(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
+	const struct netlink_watch *w = arg;
+
+	/* Those of EIDs come and go, and lead to no RLOC. */
+	if (!is_our_route(h))
+		reach_kernel_changed(w->x);
 
 	/* A change of flags to up; the kernel also repeats itself for other
 	 * reasons, then nothing of ours has changed. */
@@ -80,8 +103,10 @@ on_readable(void *arg, int fd, unsigned what)
 	while ((n = mnl_socket_recvfrom(w->socket, buf, sizeof(buf))) > 0)
 		if (mnl_cb_run(buf, (size_t)n, 0, 0, on_message, w) < 0)
 			break;
-	if (n < 0 && errno == ENOBUFS)
+	if (n < 0 && errno == ENOBUFS) {
 		loop_timer_set(w->timer, LINK_SETTLE_MS);
+		reach_kernel_changed(w->x);
+	}
 }
 
 static void
@@ -104,7 +129,7 @@ netlink_watch_start(struct xtr *x, void (*fn)(struct xtr *))
 	w->socket =
 	    mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (!w->socket ||
-	    mnl_socket_bind(w->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
+	    mnl_socket_bind(w->socket, GROUPS, MNL_SOCKET_AUTOPID) < 0)
 		goto fail;
 	w->timer = loop_timer_new(x->loop, settled, w);
 	w->readable = loop_fd_new(

@@ -3,12 +3,12 @@
 #define XTR_NETLINK_WATCH_H
 
 /*
- * netlink_watch.h - hears of interfaces that come up again.
+ * netlink_watch.h - hears of interfaces, addresses and routes that change.
  *
  * The kernel drops the routes and neighbours of an interface that goes down or
  * is removed.  The watch calls back when the LISP device or a segment came up,
  * LINK_SETTLE_MS after the last change, so that what we installed there is
- * installed again.
+ * installed again.  Every change reaches reach_kernel_changed().
  */
 #include "xtr/xtr.h"
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "xtr/dp.h"
+#include "xtr/reach_kernel.h"
 #include "xtr/reach_own.h"
 #include "xtr/reach_probe.h"
 
@@ -120,6 +121,7 @@ obtain(struct xtr *x, const struct addr *rloc, bool spare)
 		free(r);
 		return NULL;
 	}
+	reach_kernel_added(r);
 	return r;
 }
 
@@ -181,6 +183,7 @@ reach_reload(struct xtr *x)
 		}
 	} while (s.gone);
 	reach_walk(x, attend_one, NULL);
+	reach_kernel_changed(x);
 }
 
 static void

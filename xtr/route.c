@@ -443,6 +443,48 @@ route_neigh_list(struct route *r, int ifindex,
 	return err;
 }
 
+/* Which way. */
+
+struct way {
+	uint8_t type;
+	int ifindex;
+};
+
+static void
+on_way(void *arg, const void *header, const struct netlink_attrs *t)
+{
+	const struct rtmsg *m = header;
+	struct way *w = arg;
+
+	w->type = m->rtm_type;
+	w->ifindex = (int)netlink_u32(t, RTA_OIF, 0);
+}
+
+enum err
+route_lookup(struct route *r, const struct addr *to, int *ifindex)
+{
+	/* Of a lookup that ends at an unreachable, prohibit or blackhole route,
+	 * and of one without any. */
+	static const int none[] = { ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL,
+		0 };
+	struct rtmsg m = { .rtm_family = family_of(to),
+		.rtm_dst_len = (uint8_t)addr_bits(to) };
+	char what[WHAT_MAX];
+	struct way w = { .type = RTN_UNSPEC };
+	enum err err;
+
+	netlink_begin(r->nl, RTM_GETROUTE, 0, &m, sizeof(m));
+	netlink_put_addr(r->nl, RTA_DST, to);
+	err = netlink_ask(
+	    r->nl, on_way, &w, none, what_addr("look up", to, 0, what));
+	if (err)
+		return err;
+	if (w.type != RTN_UNICAST && w.type != RTN_LOCAL)
+		return ERR_NOT_FOUND;
+	*ifindex = w.ifindex;
+	return ERR_OK;
+}
+
 /* Links. */
 
 static void

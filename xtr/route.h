@@ -47,6 +47,13 @@ enum err route_list(struct route *,
     bool (*fn)(void *arg, const struct route_spec *), void *arg) MUST_USE;
 
 /*
+ * The interface that a packet to 'to' would leave by, by the routes of this host.
+ * ERR_NOT_FOUND if there is no route, or one that says so (unreachable).
+ */
+enum err
+route_lookup(struct route *, const struct addr *to, int *ifindex) MUST_USE;
+
+/*
  * Policy rule: packets from 'from' look into 'table'; with 'suppress_default'
  * only its routes longer than /0 count.
  */

@@ -33,6 +33,7 @@ struct input;
 struct pending;
 struct registers;
 struct reach;
+struct reach_kernel;
 struct replies;
 struct requesters;
 struct route;
@@ -53,6 +54,7 @@ struct xtr {
 	struct eids *eids;
 	struct requesters *requesters;
 	struct reach *reach;
+	struct reach_kernel *reach_kernel;
 	struct map_cache *map_cache;
 	struct pending *pending;
 	struct subscriptions *subscriptions;

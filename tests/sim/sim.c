@@ -45,6 +45,9 @@ static const char *const names[SIM_NODES] = { "dc1", "dc2", "dc3", "client",
 static const char *const rlocs[SIM_NODES] = { "192.0.2.1", "198.51.100.1",
 	"198.51.100.129", "203.0.113.1", MS_RLOC };
 
+static const char *const second_rlocs[SIM_NODES] = { "192.0.2.65",
+	"198.51.100.65", "198.51.100.193", "203.0.113.65", "192.0.2.193" };
+
 static const char mapping_systems[] =
     "mapping-systems:\n"
     "  - name: corp\n"
@@ -75,6 +78,12 @@ const char *
 sim_rloc(enum sim_name n)
 {
 	return rlocs[n];
+}
+
+const char *
+sim_second_rloc(enum sim_name n)
+{
+	return second_rlocs[n];
 }
 
 /* Hypervisors: host 0 and 3 at dc1, 1 and 4 at dc2, 2 and 5 at dc3. */
@@ -153,7 +162,7 @@ struct flight { /* a datagram under way */
 	struct sim *sim;
 	struct loop_timer *timer;
 	enum sim_name to;
-	struct addr from;
+	struct addr from, rloc; /* the one that it was sent to */
 	bool data;
 	bool to_host;
 	unsigned host;
@@ -179,7 +188,7 @@ land(struct flight *f)
 		return;
 	} else if (f->data) {
 		const struct forward_outer o = {
-			.from = f->from, .to = sim_addr(rlocs[f->to]), .ttl = 60
+			.from = f->from, .to = f->rloc, .ttl = 60
 		};
 
 		forward_in(&n->x, &o, bytes, f->len);
@@ -188,7 +197,7 @@ land(struct flight *f)
 			.len = f->len,
 			.from = f->from,
 			.port = LISP_CONTROL_PORT,
-			.to = sim_addr(rlocs[f->to]) };
+			.to = f->rloc };
 
 		(void)!input_datagram(&n->x, &dg);
 	}
@@ -232,22 +241,27 @@ pass(struct sim *s, const struct flight *plan, const uint8_t *bytes)
 
 /* From one node to whoever has the address 'to'. */
 static void
-route(struct sim_node *n, const struct addr *to, bool data,
+route(struct sim_node *n, const struct addr *source, const struct addr *to,
     const uint8_t *bytes, size_t len)
 {
 	struct sim *s = n->sim;
 	const enum sim_name from = (enum sim_name)(n - s->nodes);
+	const bool data = source;
 	const int type = data ? -1 : msg_type(bytes, len);
 
 	for (unsigned i = 0; i < SIM_NODES; i++) {
 		const struct addr a = sim_addr(rlocs[i]);
+		const struct addr b = sim_addr(second_rlocs[i]);
+		const bool second = s->two_rlocs && addr_equal(to, &b);
 
-		if (!addr_equal(to, &a) ||
+		if ((!addr_equal(to, &a) && !second) ||
+		    s->cut_rloc[i][second] ||
 		    (s->cut[from][i] && (!s->cut_only || s->cut_only == type)))
 			continue;
 		pass(s,
 		    &(struct flight){ .to = i,
-			.from = sim_addr(rlocs[from]),
+			.from = data ? *source : sim_addr(rlocs[from]),
+			.rloc = *to,
 			.data = data,
 			.len = len },
 		    bytes);
@@ -289,7 +303,7 @@ on_output(void *arg, const struct addr *to, uint16_t port, const uint8_t *bytes,
 			return;
 		}
 	}
-	route(n, to, false, bytes, len);
+	route(n, NULL, to, bytes, len);
 }
 
 static void
@@ -318,11 +332,10 @@ encapsulate(struct dp *dp, const struct addr *source, const struct addr *rloc,
     uint16_t sport, uint8_t ttl, uint8_t tos, const uint8_t *payload,
     size_t len)
 {
-	(void)source;
 	(void)sport;
 	(void)ttl;
 	(void)tos;
-	route(node_of(dp), rloc, true, payload, len);
+	route(node_of(dp), source, rloc, payload, len);
 	return ERR_OK;
 }
 
@@ -419,12 +432,15 @@ dc_conf(FILE *f, enum sim_name n, const struct sim_options *o)
 	for (unsigned i = 0; i < SIM_SITES; i++)
 		if (i != n && !(o->sites_left_out >> i & 1))
 			fprintf(f,
-			    "    - { name: %s, xtrs: [ { rloc: %s } ],\n"
+			    "    - { name: %s, xtrs: [ { rloc: %s%s%s%s } ],\n"
 			    "        key-id: 21, key-file: key,\n"
 			    "        instance-id: %u,\n"
 			    "        prefixes: [ " MOBILE "/24, " MOBILE6
 			    "/64 ] }\n",
-			    names[i], rlocs[i], o->iid);
+			    names[i], rlocs[i],
+			    o->two_rlocs ? ", rlocs: [ " : "",
+			    o->two_rlocs ? second_rlocs[i] : "",
+			    o->two_rlocs ? " ]" : "", o->iid);
 	if (o->extra)
 		fputs(o->extra, f);
 }
@@ -467,10 +483,14 @@ write_conf(struct sim *s, enum sim_name n, const struct sim_options *o)
 
 	assert_non_null(f);
 	fprintf(f,
-	    "site: { name: %s, rlocs: [ { address: %s } ] }\n"
+	    "site: { name: %s, rlocs: [ { address: %s }%s%s%s ] }\n"
 	    "dataplane: { kind: none }\n"
-	    "state: { directory: %s/state-%s, size: 64M }\n",
-	    names[n], rlocs[n], s->dir, names[n]);
+	    "state: { directory: %s/state-%s, size: 64M }\n%s%s",
+	    names[n], rlocs[n],
+	    o->two_rlocs ? ", { priority: 2, address: " : "",
+	    o->two_rlocs ? second_rlocs[n] : "", o->two_rlocs ? " }" : "",
+	    s->dir, names[n], o->reachability ? o->reachability : "",
+	    o->reachability ? "\n" : "");
 	if (n == CLIENT)
 		fprintf(f,
 		    "%s%seids: [ { prefix: 10.3.0.0/24, mapping-system: corp } "
@@ -599,6 +619,7 @@ sim_new_with(const struct sim_options *o)
 	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 	assert_non_null(mkdtemp(s->dir));
 	s->delay_us = 10000;
+	s->two_rlocs = o->two_rlocs;
 	s->seed = o->seed ? o->seed : SEED;
 	chance = s->seed;
 	clock_fake(&s->clock, START_WALL_US);
@@ -719,6 +740,7 @@ sim_cpm_send(struct sim *s, const struct sim_cpm *c)
 
 	pass(s,
 	    &(struct flight){ .to = c->site,
+		.rloc = sim_addr(rlocs[c->site]),
 		.from = host_addr(c->site + SIM_SITES * c->second),
 		.len = encode(s, c, c->nonce, buf, sizeof(buf)) },
 	    buf);

@@ -53,6 +53,8 @@ struct sim {
 	unsigned loss_percent, dup_percent;
 	bool cut[SIM_NODES][SIM_NODES]; /* [from][to]: nothing passes, or */
 	int cut_only;			/* nothing of this type, if not 0 */
+	bool cut_rloc[SIM_NODES][2];	/* [to][which]: nothing arrives there */
+	bool two_rlocs;
 	uint64_t seed;
 	uint64_t nonces[SIM_HOSTS];
 	uint64_t sent[16]; /* messages by type, all nodes */
@@ -76,6 +78,9 @@ struct sim_options {
 	unsigned sites_left_out;  /* bit n: nor is site n */
 	bool subscriber;	  /* the client subscribes, */
 	bool publisher;		  /* and the Map-Server lets it; RFC 9437 */
+	/* Each node has a second RLOC, of priority 2. */
+	bool two_rlocs;
+	const char *reachability; /* the whole section, one line */
 };
 
 /* Starts all nodes; fails the test if anything does not start. */
@@ -133,8 +138,9 @@ void sim_packet(
 
 struct eid sim_eid(const char *text);
 struct addr sim_addr(const char *text);
-/* RLOC of a node, as text. */
+/* RLOC of a node, as text; the second one, with two_rlocs. */
 const char *sim_rloc(enum sim_name);
+const char *sim_second_rloc(enum sim_name);
 /* Sender-ID of a hypervisor. */
 void sim_host_id(unsigned host, uint8_t out[16]);
 /* State of an EID (NULL: 10.1.1.10) at a node, as text. */

@@ -319,6 +319,29 @@ moves(void **state)
 }
 
 static void
+locators(void **state)
+{
+	struct fixture *f = *state;
+	json_t *reply = shown(f, CLIENT, "locators");
+	const json_t *own = row_with(reply, "rloc", "203.0.113.1");
+	const json_t *row = row_with(reply, "rloc", B);
+
+	assert_true(true_of(own, "own"));
+	assert_int_equal(integer_of(own, "users"), 0);
+	assert_false(true_of(row, "own"));
+	assert_string_equal(string_of(row, "state"), "unknown");
+	assert_string_equal(string_of(row, "why"), "");
+	assert_int_equal(integer_of(row, "users"), 1);
+	assert_int_equal(integer_of(row, "since_ms"), 0);
+	assert_true(json_is_null(json_object_get(row, "rtt_ms")));
+	assert_int_equal(integer_of(row, "probe_ms"), 0);
+	assert_int_equal(integer_of(row, "probes"), 0);
+	assert_int_equal(integer_of(row, "answered"), 0);
+	assert_int_equal(integer_of(row, "missed"), 0);
+	json_decref(reply);
+}
+
+static void
 interfaces(void **state)
 {
 	struct fixture *f = *state;
@@ -444,6 +467,7 @@ main(void)
 		cmocka_unit_test(registers),
 		cmocka_unit_test(requesters),
 		cmocka_unit_test(moves),
+		cmocka_unit_test(locators),
 		cmocka_unit_test(interfaces),
 		cmocka_unit_test(counters),
 		cmocka_unit_test(config_and_resolvers),

@@ -353,6 +353,38 @@ a_refusal_is_an_error(void **state)
 	    sysctl_write("net/ipv4/conf/nosuch0/proxy_arp", "1"), ERR_IO);
 }
 
+/* Which way a packet would go; an unreachable route is none. */
+static void
+the_way_to_an_address(void **state)
+{
+	static const char *const prefixes[] = { "10.77.0.0/16", "fd77::/16" };
+	static const char *const hosts[] = { "10.77.1.1", "fd77::1" };
+	const int ifindex = seg0(state);
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct route_spec s = { .prefix = eid(prefixes[i]),
+			.ifindex = ifindex,
+			.table = ROUTE_TABLE_MAIN };
+		struct route_spec none = s;
+		const struct addr to = address(hosts[i]);
+		int found = 0;
+
+		none.ifindex = 0;
+		none.unreachable = true;
+		none.metric = 7;
+		assert_int_equal(
+		    route_lookup(*state, &to, &found), ERR_NOT_FOUND);
+		assert_int_equal(route_set(*state, &s), ERR_OK);
+		assert_int_equal(route_lookup(*state, &to, &found), ERR_OK);
+		assert_int_equal(found, ifindex);
+		assert_int_equal(route_unset(*state, &s), ERR_OK);
+		assert_int_equal(route_set(*state, &none), ERR_OK);
+		assert_int_equal(
+		    route_lookup(*state, &to, &found), ERR_NOT_FOUND);
+		assert_int_equal(route_unset(*state, &none), ERR_OK);
+	}
+}
+
 int
 main(void)
 {
@@ -365,6 +397,7 @@ main(void)
 		TEST(addresses_and_neighbours),
 		TEST(a_link_takes_mac_and_mtu),
 		TEST(a_refusal_is_an_error),
+		TEST(the_way_to_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, NULL);
