@@ -39,6 +39,13 @@
 	X(reach_down, "rloc.went-down") \
 	X(reach_up, "rloc.came-up") \
 	X(reach_full, "rloc.table-full") \
+	X(icmp_hints, "icmp.hint") \
+	X(icmp_ignored, "icmp.ignored") \
+	X(echo_works, "echo-nonce.works") \
+	X(echo_fails, "echo-nonce.fails") \
+	X(status_bits_changed, "status-bits.changed") \
+	X(status_bits_ignored, "status-bits.ignored") \
+	X(version_asked, "map-version.asked") \
 	X(probe_sent, "probe.sent") \
 	X(probe_retried, "probe.retried") \
 	X(probe_answered, "probe.answered") \
@@ -82,6 +89,7 @@
 	X(data_drop_negative, "data.drop.negative") \
 	X(data_drop_no_locator, "data.drop.no-locator") \
 	X(data_drop_malformed, "data.drop.malformed") \
+	X(data_drop_version, "data.drop.map-version") \
 	X(data_drop_ttl, "data.drop.ttl") \
 	X(data_drop_ecn, "data.drop.ecn") \
 	X(data_drop_mtu, "data.drop.too-big") \

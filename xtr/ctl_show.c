@@ -155,7 +155,8 @@ cache_locator_json(
     const struct map_cache_entry *e, const struct cache_locator *l)
 {
 	struct lisp_addr lcaf;
-	const bool up = l->reachable && reach_use_is_up(&l->use);
+	const bool up =
+	    l->reachable && !l->status_down && reach_use_is_up(&l->use);
 	json_t *o;
 
 	if (!map_cache_lcaf(e, l, &lcaf))

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "xtr/dp.h"
+#include "xtr/dp_icmp.h"
 #include "xtr/dp_receive.h"
 #include "xtr/dp_routes.h"
 #include "xtr/dp_send.h"
@@ -45,6 +46,7 @@ struct tun {
 	struct loop_timer *retry;
 	struct dp_send *send;
 	struct dp_receive *receive;
+	struct dp_icmp *icmp;
 	struct log_limit log;
 	uint8_t room[FORWARD_ROOM + PACKET_MAX];
 };
@@ -358,6 +360,7 @@ tun_stop(struct dp *d)
 
 	if (!t)
 		return;
+	dp_icmp_free(t->icmp);
 	dp_receive_free(t->receive);
 	dp_send_free(t->send);
 	loop_timer_free(t->retry);
@@ -397,6 +400,8 @@ tun_start(struct xtr *x, struct dp **out)
 		err = dp_send_new(x, &t->send);
 	if (!err)
 		err = dp_receive_new(x, t->send, &t->receive);
+	if (!err)
+		err = dp_icmp_new(x, &t->icmp);
 	if (!err)
 		err = device_listen(t);
 	if (err) {

@@ -31,6 +31,7 @@
 #include "xtr/map_cache.h"
 #include "xtr/mobility.h"
 #include "xtr/requesters.h"
+#include "xtr/signs.h"
 #include "xtr/smr.h"
 
 _Static_assert((int)INNER_ROOM == (int)FORWARD_ROOM,
@@ -86,8 +87,12 @@ icmp(struct xtr *x, const struct inner *in, enum icmp_reason reason,
 
 /* Out to an RLOC. */
 
+/* Says nothing: to an EID that is away, whose mapping is not ours to know. */
+static const struct data_header plain;
+
 struct target {
 	struct xtr *x;
+	const struct data_header *header;
 	const struct addr *source, *rloc;
 	uint16_t sport;
 	uint64_t *counter;
@@ -96,13 +101,12 @@ struct target {
 static void
 send_one(void *arg, struct inner *in)
 {
-	static const struct data_header plain;
 	const struct target *t = arg;
 	struct dp *dp = t->x->dp;
 	struct wire_writer w =
 	    wire_writer(in->packet - LISP_DATA_HEADER, LISP_DATA_HEADER);
 
-	data_header_encode(&w, &plain);
+	data_header_encode(&w, t->header);
 	if (dp->ops->encapsulate(dp, t->source, t->rloc, t->sport, in->ttl,
 		in->tos, w.start, LISP_DATA_HEADER + in->len))
 		t->x->counters.data_drop_io++;
@@ -112,11 +116,12 @@ send_one(void *arg, struct inner *in)
 
 /* 'away' as in icmp(). */
 static void
-encapsulate(struct xtr *x, struct inner *in, const struct addr *rloc,
-    uint32_t hash, const struct eid_entry *away, uint64_t *counter)
+encapsulate(struct xtr *x, struct inner *in, const struct data_header *h,
+    const struct addr *rloc, uint32_t hash, const struct eid_entry *away,
+    uint64_t *counter)
 {
 	size_t mtu = (size_t)x->conf->dataplane.mtu;
-	struct target t = { x, xtr_rloc(x, rloc->afi), rloc,
+	struct target t = { x, h, xtr_rloc(x, rloc->afi), rloc,
 		inner_flow_port(hash), counter };
 
 	if (in->len <= mtu) {
@@ -261,6 +266,7 @@ out_by_cache(struct xtr *x, struct inner *in, const struct eid *destination)
 	const struct eid source = eid_host(0, &in->source);
 	struct map_cache_entry *m = map_cache_match(x->map_cache, destination);
 	const struct cache_locator *l;
+	struct data_header h = { 0 };
 	uint32_t hash;
 
 	if (!m) {
@@ -281,8 +287,11 @@ out_by_cache(struct xtr *x, struct inner *in, const struct eid *destination)
 		icmp(x, in, ICMP_NO_ROUTE, NULL);
 		return;
 	}
+	if (l->use.of)
+		l->use.of->data_sent = xtr_now(x);
+	signs_out(x, &source, m, l, &h);
 	encapsulate(
-	    x, in, &l->rloc, hash, NULL, &x->counters.data_encapsulated);
+	    x, in, &h, &l->rloc, hash, NULL, &x->counters.data_encapsulated);
 }
 
 static void
@@ -296,7 +305,7 @@ out_away(struct xtr *x, struct inner *in, const struct eid_entry *e)
 		icmp(x, in, ICMP_NO_ROUTE, NULL);
 		return;
 	}
-	encapsulate(x, in, rloc, inner_flow_hash(in), NULL,
+	encapsulate(x, in, &plain, rloc, inner_flow_hash(in), NULL,
 	    &x->counters.data_encapsulated);
 }
 
@@ -438,7 +447,7 @@ in_away(struct xtr *x, const struct forward_outer *o, struct inner *in,
 		return;
 	}
 	inner_set_ttl(in, (uint8_t)(in->ttl - 1));
-	encapsulate(x, in, rloc, inner_flow_hash(in), e,
+	encapsulate(x, in, &plain, rloc, inner_flow_hash(in), e,
 	    &x->counters.data_reencapsulated);
 	smr_late_sender(x, e, &o->from, source);
 }
@@ -473,7 +482,8 @@ forward_in(
 	switch (e->state) {
 	case EID_LOCAL:
 	case EID_DEPARTING:
-		in_local(x, o, &in, e, &source);
+		if (signs_in(x, &h, e, &source, &o->from))
+			in_local(x, o, &in, e, &source);
 		break;
 	case EID_AWAY:
 		in_away(x, o, &in, e, &source);

@@ -16,6 +16,7 @@
 #include "xtr/lookup.h"
 #include "xtr/map_cache.h"
 #include "xtr/resolver.h"
+#include "xtr/signs.h"
 #include "xtr/smr_limit.h"
 #include "xtr/subscribe.h"
 
@@ -310,6 +311,7 @@ itr_on_map_reply(struct xtr *x, const struct datagram *dg, struct map_reply *m)
 	}
 	if (!subscribe_on_map_reply(x, n, &eid, &answer))
 		take_answer(x, n, m->records, &eid, &answer);
+	signs_note_echo(x, m->records, m->echo_nonce);
 	return ERR_OK;
 }
 

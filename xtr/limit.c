@@ -78,3 +78,14 @@ limit_take(struct limits *l, const void *key, size_t key_len, struct mono now)
 	*chosen = (struct slot){ tag, now.us + l->interval_us };
 	return true;
 }
+
+bool
+limit_total_take(struct mono *full, int64_t per_s, struct mono now)
+{
+	const int64_t interval_us = 1000000 / per_s;
+
+	if (full->us > now.us + 1000000 - interval_us)
+		return false;
+	full->us = (full->us < now.us ? now.us : full->us) + interval_us;
+	return true;
+}

@@ -13,6 +13,7 @@
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/clock.h"
 
@@ -28,5 +29,11 @@ void limits_free(struct limits *); /* accepts NULL */
 /* Takes a token of 'key'; false if there is none, or no room for the key. */
 bool
 limit_take(struct limits *, const void *key, size_t key_len, struct mono now);
+
+/*
+ * A token of a bucket for all together: 'per_s' of them (>= 1), filled within a
+ * second.  '*full' is its only state, 0 at first.
+ */
+bool limit_total_take(struct mono *full, int64_t per_s, struct mono now);
 
 #endif

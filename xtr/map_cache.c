@@ -256,6 +256,7 @@ map_cache_store(struct xtr *x, const struct eid *eid, const struct mapping *m)
 	n->e.n_unused = new.n_unused;
 	n->e.action = new.action;
 	n->e.ttl_min = new.ttl_min;
+	n->e.version = m->version;
 	s.at = mono_add_ms(now, (int64_t) new.ttl_min * 60000);
 	trie_walk(&x->map_cache->trie, eid, earliest_one, &s);
 	n->e.expires = s.at;
@@ -273,6 +274,14 @@ map_cache_remove(struct xtr *x, const struct eid *eid)
 
 	if (n)
 		drop(x, n);
+}
+
+void
+map_cache_set_status(struct xtr *x, const struct map_cache_entry *e,
+    struct cache_locator *l, bool down)
+{
+	l->status_down = down;
+	dp_mapping_changed(x, &e->eid);
 }
 
 static struct cache_locator *
@@ -316,9 +325,11 @@ map_cache_set_reachable(
 		struct cache_locator *own =
 		    locator_of(e, &said.locators[i].rloc);
 
-		if (own->reachable == reachable)
+		if (own->reachable == reachable &&
+		    !(reachable && own->status_down))
 			continue;
 		own->reachable = reachable;
+		own->status_down &= !reachable;
 		changed = true;
 	}
 	free(said.locators);

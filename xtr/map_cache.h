@@ -25,7 +25,9 @@
 struct cache_locator {
 	struct addr rloc;
 	uint8_t priority, weight;
-	bool reachable; /* R bit */
+	bool reachable;	  /* R bit */
+	bool status_down; /* locator-status-bits say so */
+	uint8_t place;	  /* in the Map-Reply, from 1; 0 = not known */
 	/* Where among the entry's octets the LCAF is that it came in, plus 1;
 	 * 0: it came plain.  See map_cache_lcaf(). */
 	uint16_t lcaf;
@@ -35,6 +37,7 @@ struct cache_locator {
 struct map_cache_entry {
 	struct eid eid;
 	uint8_t action;	  /* enum lisp_action, when n_locators is 0 */
+	uint16_t version; /* of the mapping, RFC 9302; 0 = none */
 	uint32_t ttl_min; /* as received, clamped */
 	struct mono expires;
 	struct mono used; /* last packet; no meaning before the first */
@@ -68,9 +71,12 @@ map_cache_used(struct map_cache_entry *e, size_t len, struct mono now)
 enum err map_cache_store(
     struct xtr *, const struct eid *eid, const struct mapping *m) MUST_USE;
 void map_cache_remove(struct xtr *, const struct eid *);
+/* Locator-status-bits say that 'l' of 'e' is down, or is not. */
+void map_cache_set_status(struct xtr *, const struct map_cache_entry *e,
+    struct cache_locator *l, bool down);
 /*
- * 'm' is what the ETR itself says about 'eid': takes over its R bits.  False if
- * its locators are not those of the entry.
+ * 'm' is what the ETR itself says about 'eid': takes over its R bits, which go
+ * before locator-status-bits.  False if its locators are not those of the entry.
  */
 bool map_cache_set_reachable(
     struct xtr *, const struct eid *eid, const struct mapping *m);

@@ -57,6 +57,7 @@ locators_fill(const struct xtr *x, const struct mapping *m, bool acted_on,
 		const struct locator *l = &m->locators[i];
 		struct cache_locator c = { .priority = l->priority,
 			.weight = l->weight,
+			.place = (uint8_t)(i + 1),
 			.reachable = l->reachable };
 
 		if (locator_rloc(x, l, &c.rloc) != acted_on)

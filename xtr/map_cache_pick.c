@@ -55,7 +55,7 @@ minus_log2(uint32_t u)
 static bool
 usable(const struct xtr *x, const struct cache_locator *l)
 {
-	return l->reachable && reach_use_is_up(&l->use) &&
+	return l->reachable && !l->status_down && reach_use_is_up(&l->use) &&
 	    l->priority != LISP_PRIORITY_UNUSABLE && xtr_rloc(x, l->rloc.afi) &&
 	    !xtr_rloc_is_own(x, &l->rloc);
 }

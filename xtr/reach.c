@@ -34,6 +34,7 @@ struct reach {
 	/* Several RLOCs on one interface change together. */
 	struct loop_timer *own_changed;
 	struct reach_probes *probes;
+	struct mono icmp_bucket;
 	struct log_limit log;
 };
 
@@ -244,6 +245,12 @@ reach_free(struct reach *t)
 	reach_probes_free(t->probes);
 	loop_timer_free(t->own_changed);
 	free(t);
+}
+
+struct mono *
+reach_icmp_bucket(const struct xtr *x)
+{
+	return &x->reach->icmp_bucket;
 }
 
 struct reach_probes *

@@ -22,6 +22,7 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/table.h"
+#include "xtr/echo_nonce.h"
 #include "xtr/xtr.h"
 
 #define REACH_MAX 65536
@@ -56,6 +57,7 @@ struct reach_rloc {
 	struct reach_use *uses; /* by cached mappings, newest first */
 	size_t n_uses;
 	struct reach_watch *watches;
+	struct echo echo;
 	struct mono data_sent;	   /* the last packet to it; 0 = none */
 	struct reach_probe *probe; /* reach_probe.c's, NULL before the first */
 };
@@ -137,5 +139,6 @@ void reach_walk(
     const struct xtr *, bool (*fn)(void *arg, struct reach_rloc *), void *arg);
 size_t reach_count(const struct xtr *);
 struct reach_probes *reach_probes(const struct xtr *); /* reach_probe.c's own */
+struct mono *reach_icmp_bucket(const struct xtr *);    /* reach_icmp.c's */
 
 #endif

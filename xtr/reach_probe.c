@@ -20,8 +20,10 @@
 #include "common/auth.h"
 #include "common/lisp.h"
 #include "xtr/itr.h"
+#include "xtr/limit.h"
 #include "xtr/map_cache.h"
 #include "xtr/output.h"
+#include "xtr/signs.h"
 
 enum {
 	JITTER_PERCENT = 10,
@@ -182,21 +184,14 @@ interval_ms(const struct reach_rloc *r)
 	return jittered(conf_ms);
 }
 
-/* A bucket of one second's worth of tokens, as limit.c. */
+/* Watched ones are few, and must not wait. */
 static bool
 total_take(const struct reach_rloc *r)
 {
-	struct reach_probes *t = reach_probes(r->x);
 	const int64_t per_s = r->x->conf->reachability.probe_rate;
-	const int64_t interval_us = per_s ? 1000000 / per_s : 0;
-	const struct mono now = xtr_now(r->x);
 
-	if (reach_watch_interval(r) || !interval_us)
-		return true;
-	if (t->full.us > now.us + 1000000 - interval_us)
-		return false;
-	t->full.us = (t->full.us < now.us ? now.us : t->full.us) + interval_us;
-	return true;
+	return reach_watch_interval(r) ||
+	    limit_total_take(&reach_probes(r->x)->full, per_s, xtr_now(r->x));
 }
 
 /* --- out --- */
@@ -494,6 +489,7 @@ reach_probe_on_map_reply(
 		credited = r;
 	if (credited == r)
 		r->probe->info.rtt_us = rtt_us;
+	signs_note_echo(x, m->records, m->echo_nonce);
 	answered(credited);
 	note_mapping(x, m->records, &asked);
 	return ERR_OK;

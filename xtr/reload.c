@@ -14,11 +14,13 @@
 #include "xtr/dp.h"
 #include "xtr/eids.h"
 #include "xtr/map_server.h"
+#include "xtr/map_version.h"
 #include "xtr/mobility.h"
 #include "xtr/reach.h"
 #include "xtr/register.h"
 #include "xtr/route.h"
 #include "xtr/segment.h"
+#include "xtr/status_bits.h"
 #include "xtr/subscribe.h"
 
 static bool
@@ -27,6 +29,17 @@ same_addrs(const struct conf_list *a, const struct conf_list *b)
 	return a->n == b->n &&
 	    (a->n == 0 ||
 		memcmp(a->items, b->items, a->n * sizeof(struct addr)) == 0);
+}
+
+static bool
+same_rlocs(const struct conf_list *a, const struct conf_list *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = addr_equal(&conf_at(*a, struct conf_rloc, i)->address,
+		    &conf_at(*b, struct conf_rloc, i)->address);
+	return same;
 }
 
 /* What a running process cannot change; NULL if nothing of it did. */
@@ -157,12 +170,17 @@ install_moved(void *arg, struct eid_entry *e)
 static enum err
 follow(struct xtr *x, const struct xtr_conf *conf)
 {
+	const bool same = same_rlocs(&x->conf->site.rlocs, &conf->site.rlocs);
 	enum err err, e;
 
 	x->conf = conf;
 	err = eids_reload(x);
 	e = mobility_reload(x);
 	err = err ? err : e;
+	map_versions_reload(x);
+	if (!same)
+		x->status_bits_from =
+		    mono_add_ms(xtr_now(x), STATUS_BITS_OFF_MS);
 	reach_reload(x);
 	if (x->map_server)
 		map_server_reload(x);

@@ -19,6 +19,7 @@ struct replies {
 	struct limits *requests; /* by (RLOC, EID) */
 	struct limits *rlocs;	 /* by RLOC */
 	struct limits *probes;	 /* by RLOC */
+	struct mono probes_full; /* of the bucket of all probes */
 };
 
 /* Octets without padding: hashed as memory. */
@@ -77,8 +78,10 @@ allowed(struct xtr *x, const struct addr *rloc, const struct map_request *m,
 	if (!x->replies)
 		return false;
 	if (probe)
-		return limit_take(
-		    x->replies->probes, rloc, sizeof(*rloc), xtr_now(x));
+		return limit_take(x->replies->probes, rloc, sizeof(*rloc),
+			   xtr_now(x)) &&
+		    limit_total_take(&x->replies->probes_full,
+			REPLY_PROBES_PER_S, xtr_now(x));
 	return limit_take(
 		   x->replies->requests, &key, sizeof(key), xtr_now(x)) &&
 	    limit_take(x->replies->rlocs, rloc, sizeof(*rloc), xtr_now(x));
@@ -128,9 +131,12 @@ reply_send(struct xtr *x, const struct datagram *dg,
     unsigned n, bool probe)
 {
 	const struct addr *rloc = reply_itr_rloc(x, dg, m);
-	const struct map_reply reply = {
-		.probe = probe, .nonce = m->nonce, .n_records = n
-	};
+	const struct map_reply reply = { .probe = probe,
+		/* Ours to say only of our own EIDs, not for a site. */
+		.echo_nonce = x->conf->reachability.echo_nonce &&
+		    mappings[0]->authoritative,
+		.nonce = m->nonce,
+		.n_records = n };
 	uint8_t bytes[LISP_MSG_MAX];
 	struct wire_writer w = wire_writer(bytes, sizeof(bytes));
 

@@ -10,7 +10,7 @@
  * REPLY_INTERVAL_S; and per ITR-RLOC, whatever is asked, of REPLY_RLOC_BURST,
  * REPLY_RLOC_PER_S a second, because a Map-Request is not authenticated and may
  * name anybody as ITR-RLOC and any number of EIDs.  Answers to probes have a
- * bucket of their own per RLOC.
+ * bucket of their own per RLOC, and one for all.
  * Bound: REPLY_LIMITS_MAX limits in force of each kind; beyond, no reply.
  */
 #include <stdbool.h>
@@ -24,6 +24,7 @@
 #define REPLY_RLOC_BURST 2048 /* all EIDs of a site that moves, at once */
 #define REPLY_RLOC_PER_S 100
 #define REPLY_PROBE_BURST 100 /* and so many per second and RLOC */
+#define REPLY_PROBES_PER_S 5000
 #define REPLY_LIMITS_MAX 131072
 
 struct replies;

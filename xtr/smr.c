@@ -427,7 +427,7 @@ smr_on_converged(struct xtr *x, const struct eid *eid, const struct addr *rloc)
 		loop_timer_at(g->timer, xtr_now(x));
 }
 
-void
+bool
 smr_late_sender(struct xtr *x, const struct eid_entry *e,
     const struct addr *rloc, const struct eid *source)
 {
@@ -435,10 +435,10 @@ smr_late_sender(struct xtr *x, const struct eid_entry *e,
 
 	/* The new site's own SMRs come first.  (Negative: the clock was set
 	 * back since.) */
-	if ((age < 0 || age >= LATE_AFTER_MS) && !addr_is_martian(rloc) &&
-	    !xtr_rloc_is_own(x, rloc))
-		(void)smr_send(
-		    x, x->smrs->limits, SMR_LATE, &e->eid, rloc, source);
+	return (age < 0 || age >= LATE_AFTER_MS) && !addr_is_martian(rloc) &&
+	    !xtr_rloc_is_own(x, rloc) &&
+	    smr_send(x, x->smrs->limits, SMR_LATE, &e->eid, rloc, source) ==
+	    SMR_SENT;
 }
 
 static bool

@@ -48,8 +48,11 @@ void smr_cancel(struct xtr *, const struct eid *);
 void
 smr_on_converged(struct xtr *, const struct eid *, const struct addr *rloc);
 
-/* One SMR to the sender of a late packet (away), <= 1 per 3 s. */
-void smr_late_sender(struct xtr *, const struct eid_entry *,
+/*
+ * One SMR to the sender of a late packet (away, old map-version), <= 1 per 3 s;
+ * true if it was sent.
+ */
+bool smr_late_sender(struct xtr *, const struct eid_entry *,
     const struct addr *rloc, const struct eid *source);
 
 /* An SMR received: Source-EID and record EID go to itr_on_smr(). */

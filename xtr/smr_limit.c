@@ -48,18 +48,6 @@ smr_sender_known(
 	return false;
 }
 
-/* A bucket of one second's worth of 'per_s' tokens (as limit.c). */
-static bool
-total_take(struct mono *full, int64_t per_s, struct mono now)
-{
-	const int64_t interval_us = 1000000 / per_s;
-
-	if (full->us > now.us + 1000000 - interval_us)
-		return false;
-	full->us = (full->us < now.us ? now.us : full->us) + interval_us;
-	return true;
-}
-
 bool
 smr_limit_take(struct lookup *l, struct mono now)
 {
@@ -80,8 +68,8 @@ smr_limit_take(struct lookup *l, struct mono now)
 		return false;
 	if (l->known)
 		return limit_take(p->smr_known, &key, sizeof(key), now) &&
-		    total_take(&p->smr_total[0], KNOWN_PER_S, now);
+		    limit_total_take(&p->smr_total[0], KNOWN_PER_S, now);
 	return limit_take(
 		   p->smr_strangers, &l->smr_from, sizeof(l->smr_from), now) &&
-	    total_take(&p->smr_total[1], STRANGERS_PER_S, now);
+	    limit_total_take(&p->smr_total[1], STRANGERS_PER_S, now);
 }

@@ -10,6 +10,7 @@
 #include "xtr/input.h"
 #include "xtr/map_cache.h"
 #include "xtr/map_server.h"
+#include "xtr/map_version.h"
 #include "xtr/mobility.h"
 #include "xtr/move.h"
 #include "xtr/notify.h"
@@ -34,6 +35,7 @@ xtr_open(struct xtr *x)
 		return err;
 	if (!(x->output = output_new(x)) || !(x->eids = eids_new(x)) ||
 	    !(x->requesters = requesters_new(x)) ||
+	    !(x->map_versions = map_versions_new(x)) ||
 	    !(x->reach = reach_new(x)) || !(x->map_cache = map_cache_new(x)) ||
 	    !(x->pending = pending_new(x)) ||
 	    !(x->subscriptions = subscriptions_new(x)) ||
@@ -73,6 +75,7 @@ xtr_close(struct xtr *x)
 	pending_free(x->pending);
 	map_cache_free(x->map_cache);
 	reach_free(x->reach);
+	map_versions_free(x->map_versions);
 	x->reach = NULL;
 	requesters_free(x->requesters);
 	eids_free(x->eids);

@@ -24,6 +24,7 @@ struct dp;
 struct ecm;
 struct eids;
 struct map_cache;
+struct map_versions;
 struct map_server;
 struct mobility;
 struct moves;
@@ -55,6 +56,8 @@ struct xtr {
 	struct requesters *requesters;
 	struct reach *reach;
 	struct reach_kernel *reach_kernel;
+	struct map_versions *map_versions;
+	struct mono status_bits_from; /* L = 0 until then; 0: no limit */
 	struct map_cache *map_cache;
 	struct pending *pending;
 	struct subscriptions *subscriptions;

@@ -51,6 +51,7 @@ struct sent {
 struct forwarded {
 	struct addr rloc;
 	uint8_t mark; /* last octet of the packet */
+	uint8_t header[LISP_DATA_HEADER];
 };
 
 struct node {
@@ -125,8 +126,9 @@ node_encapsulate(struct dp *dp, const struct addr *source,
 	(void)ttl;
 	(void)tos;
 	assert_true(n->n_forwarded < 256);
-	n->forwarded[n->n_forwarded++] =
-	    (struct forwarded){ *rloc, payload[len - 1] };
+	memcpy(n->forwarded[n->n_forwarded].header, payload, LISP_DATA_HEADER);
+	n->forwarded[n->n_forwarded].rloc = *rloc;
+	n->forwarded[n->n_forwarded++].mark = payload[len - 1];
 	return ERR_OK;
 }
 

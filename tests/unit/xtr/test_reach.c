@@ -5,6 +5,7 @@
  */
 #include "node.h"
 #include "xtr/reach.h"
+#include "xtr/reach_icmp.h"
 #include "xtr/reach_probe.h"
 
 #define FAR "203.0.113.7"
@@ -206,8 +207,11 @@ probes(struct node *n)
 static void
 run_until_probes(struct node *n, unsigned count)
 {
-	for (unsigned ms = 0; ms < 40000 && probes(n) < count; ms++)
-		node_run(n, 1);
+	for (unsigned ms = 0; ms < 40000 && probes(n) < count; ms++) {
+		loop_advance(n->x.loop, &n->clock, 1000);
+		if (n->n_sent)
+			loop_poll(n->x.loop);
+	}
 	assert_int_equal(probes(n), count);
 }
 
@@ -497,6 +501,133 @@ test_hint(void **state)
 	assert_int_equal(probes(n), 0);
 }
 
+/* --- ICMP errors --- */
+
+struct quote { /* of a packet, in an ICMP error */
+	unsigned type, code;
+	const char *source, *destination;
+	unsigned protocol, dport;
+	size_t cut; /* octets missing at the end */
+	bool bad_sum;
+	unsigned fragment;
+};
+
+static enum err
+icmp(struct node *n, const struct quote *q)
+{
+	const struct addr from = A(q->source), to = A(q->destination);
+	const bool v6 = from.afi == AFI_IPV6;
+	uint8_t bytes[128];
+	struct wire_writer w = wire_writer(bytes, sizeof(bytes));
+	uint16_t sum;
+
+	wire_put_u8(&w, q->type);
+	wire_put_u8(&w, q->code);
+	wire_put_zero(&w, 6);
+	if (v6) {
+		wire_put_u32(&w, 0x60000000);
+		wire_put_u16(&w, 100);
+		wire_put_u8(&w, q->protocol);
+		wire_put_u8(&w, 60);
+	} else {
+		wire_put_u32(&w, 0x45000064);
+		wire_put_u16(&w, 0);
+		wire_put_u16(&w, q->fragment);
+		wire_put_u8(&w, 60);
+		wire_put_u8(&w, q->protocol);
+		wire_put_u16(&w, 0);
+	}
+	wire_put_bytes(&w, from.bytes, addr_len(from.afi));
+	wire_put_bytes(&w, to.bytes, addr_len(to.afi));
+	wire_put_u16(&w, 50000);
+	wire_put_u16(&w, q->dport);
+	wire_put_u32(&w, 0);
+	assert_int_equal(w.err, ERR_OK);
+	sum = checksum_fold(checksum_add(0, bytes, wire_written(&w)));
+	bytes[2] = (uint8_t)(sum >> 8);
+	bytes[3] = (uint8_t)((sum & 0xff) ^ q->bad_sum);
+	return reach_on_icmp(&n->x, from.afi, bytes, wire_written(&w) - q->cut);
+}
+
+/* What is no echo of a packet of ours is not even a hint. */
+static void
+test_icmp(void **state)
+{
+	const struct quote good = { 3, 1, "192.0.2.1", FAR, 17, 4341, 0, 0, 0 };
+	const struct quote v6 = { 1, 0, "2001:db8::1", "2001:db8:7::7", 17,
+		4341, 0, 0, 0 };
+	struct node *n = *state;
+	struct reach_rloc *r;
+	struct quote q;
+	const struct addr a = A(FAR), a6 = A("2001:db8:7::7");
+
+	n->conf.reachability.icmp = true;
+	store(n, "10.2.0.0/16", FAR, NULL);
+	store(n, "10.3.0.0/16", "2001:db8:7::7", NULL);
+	r = reach_find(&n->x, &a);
+	assert_int_equal(icmp(n, &good), ERR_POLICY); /* we sent nothing */
+	r->data_sent = xtr_now(&n->x);
+	q = good, q.source = "192.0.2.9";
+	assert_int_equal(icmp(n, &q), ERR_POLICY);
+	q = good, q.destination = OTHER;
+	assert_int_equal(icmp(n, &q), ERR_POLICY);
+	q = good, q.destination = "192.0.2.1";
+	assert_int_equal(icmp(n, &q), ERR_POLICY);
+	q = good, q.dport = 4342;
+	assert_int_equal(icmp(n, &q), ERR_POLICY);
+	q = good, q.protocol = 6;
+	assert_int_equal(icmp(n, &q), ERR_POLICY);
+	q = good, q.fragment = 1;
+	assert_int_equal(icmp(n, &q), ERR_POLICY);
+	q = good, q.code = 4; /* too big: not about reachability */
+	assert_int_equal(icmp(n, &q), ERR_UNSUPPORTED);
+	q = good, q.type = 11;
+	assert_int_equal(icmp(n, &q), ERR_UNSUPPORTED);
+	q = good, q.bad_sum = true;
+	assert_int_equal(icmp(n, &q), ERR_MALFORMED);
+	for (q = good, q.cut = 5; q.cut <= 36; q.cut++)
+		assert_int_not_equal(icmp(n, &q), ERR_OK);
+	assert_int_equal(probes(n), 0);
+	assert_int_equal(n->x.counters.icmp_hints, 0);
+
+	assert_int_equal(icmp(n, &good), ERR_OK);
+	node_run(n, 0);
+	assert_int_equal(probes(n), 1);
+	assert_int_equal(icmp(n, &v6), ERR_POLICY);
+	r = reach_find(&n->x, &a6);
+	r->data_sent = xtr_now(&n->x);
+	assert_int_equal(icmp(n, &v6), ERR_OK);
+	node_run(n, 0);
+	assert_int_equal(probes(n), 2);
+	/* Recently means recently. */
+	node_run(n, 9990);
+	assert_int_equal(icmp(n, &v6), ERR_OK);
+	node_run(n, 11);
+	assert_int_equal(icmp(n, &v6), ERR_POLICY);
+	r->data_sent = xtr_now(&n->x);
+	n->conf.reachability.icmp = false;
+	assert_int_equal(icmp(n, &v6), ERR_ROLE);
+}
+
+/* However many come: a hundred a second. */
+static void
+test_icmp_rate(void **state)
+{
+	const struct quote good = { 3, 1, "192.0.2.1", FAR, 17, 4341, 0, 0, 0 };
+	const struct addr a = A(FAR);
+	struct node *n = *state;
+	unsigned taken = 0;
+
+	n->conf.reachability.icmp = true;
+	store(n, "10.2.0.0/16", FAR, NULL);
+	reach_find(&n->x, &a)->data_sent = xtr_now(&n->x);
+	for (unsigned i = 0; i < 1000; i++)
+		taken += icmp(n, &good) == ERR_OK;
+	assert_int_equal(taken, 100);
+	node_run(n, 0);
+	assert_int_equal(probes(n), 1);
+}
+
 /* --- watches --- */
 
 struct heard {
@@ -708,6 +839,8 @@ main(void)
 		TEST(test_late_and_unasked),
 		TEST(test_total_rate),
 		TEST(test_hint),
+		TEST(test_icmp),
+		TEST(test_icmp_rate),
 		TEST(test_watch),
 		TEST(test_watch_ends_itself),
 		TEST(test_watch_hurries),

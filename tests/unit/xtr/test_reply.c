@@ -170,6 +170,24 @@ other_eids_are_no_way_around(void **state)
 	assert_int_equal(n, REPLY_RLOC_PER_S);
 }
 
+/* However many ask. */
+static void
+probes_have_a_limit_in_all(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 2 * REPLY_PROBES_PER_S; i++) {
+		char rloc[32];
+
+		snprintf(rloc, sizeof(rloc), "203.%u.%u.9", i >> 8, i & 255);
+		n += send_n(f, rloc, 1, true) == ERR_OK;
+	}
+	assert_int_equal(n, REPLY_PROBES_PER_S);
+	pass(f, 1);
+	assert_int_equal(send_n(f, "203.0.113.9", 1, true), ERR_OK);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
@@ -183,6 +201,7 @@ main(void)
 		TEST(families_of_our_rlocs),
 		TEST(probes_have_a_limit_of_their_own),
 		TEST(other_eids_are_no_way_around),
+		TEST(probes_have_a_limit_in_all),
 	};
 
 	return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
