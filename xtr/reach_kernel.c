@@ -86,7 +86,8 @@ route_state(const struct reach_kernel *k, const struct addr *rloc)
 	int ifindex;
 	enum err err;
 
-	if (!x->conf->reachability.routes)
+	/* One of a family that we have no RLOC of is not used anyway. */
+	if (!x->conf->reachability.routes || !xtr_rloc(x, rloc->afi))
 		return REACH_UNKNOWN;
 	err = route_lookup(x->route, rloc, &ifindex);
 	if (err)

@@ -20,8 +20,13 @@ tell_one(void *arg, struct eid_entry *e)
 	/* Others say so by themselves when they are ours again. */
 	if (e->is_static ||
 	    (e->state == EID_LOCAL && !e->contested && !e->verifying)) {
+		/* No other site holds packets, unless it moves just now. */
+		const bool moving = smr_is_open(x, &e->eid);
+
 		register_changed(x, &e->eid);
 		smr_commit(x, e);
+		if (!moving)
+			smr_release_drained(x, &e->eid);
 	}
 	return true;
 }

@@ -202,7 +202,7 @@ own_interface_goes_down(void **state)
 	own(s, CLIENT, first, REACH_DOWN);
 	for (ms = 0; ms < 5000 && !strcmp(used(s), first); ms += 10)
 		sim_run(s, 10);
-	assert_true(ms <= 200);
+	assert_true(ms <= 100);
 	assert_string_equal(used(s), sim_second_rloc(CLIENT));
 	assert_false(registered_up(s, first));
 	assert_true(registered_up(s, sim_second_rloc(CLIENT)));
@@ -239,6 +239,28 @@ interface_of_a_data_centre_goes_down(void **state)
 	sim_free(s);
 }
 
+/* An RLOC is added: five minutes without locator-status-bits, RFC 9300 13.1. */
+static void
+locators_change(void **state)
+{
+	struct sim *s = sim_new();
+	struct xtr *x = sim_xtr(s, CLIENT);
+	struct mono before;
+
+	(void)state;
+	sim_reload(s, CLIENT, &(struct sim_options){ 0 });
+	assert_int_equal(x->status_bits_from.us, 0);
+	assert_null(seen(s, CLIENT, sim_second_rloc(CLIENT)));
+	before = xtr_now(x);
+	sim_reload(s, CLIENT, &(struct sim_options){ .two_rlocs = true });
+	assert_int_equal(
+	    mono_diff_us(x->status_bits_from, before), 5 * 60 * 1000000);
+	assert_true(seen(s, CLIENT, sim_second_rloc(CLIENT))->own);
+	sim_reload(s, CLIENT, &(struct sim_options){ 0 });
+	assert_null(seen(s, CLIENT, sim_second_rloc(CLIENT)));
+	sim_free(s);
+}
+
 int
 main(void)
 {
@@ -248,6 +270,7 @@ main(void)
 		cmocka_unit_test(all_rlocs_are_cut),
 		cmocka_unit_test(own_interface_goes_down),
 		cmocka_unit_test(interface_of_a_data_centre_goes_down),
+		cmocka_unit_test(locators_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,9 +61,8 @@ a_request_until_the_echo(void **state)
 	assert_false(out(&e, 230, ECHO_NOTHING).has_nonce);
 	/* Once: a copy of the echo is nothing. */
 	assert_int_equal(echo_in(&e, at(240), &reply), ECHO_NOTHING);
-	assert_false(
-	    out(&e, 220 + ECHO_INTERVAL_MS - 1, ECHO_NOTHING).has_nonce);
-	assert_true(out(&e, 220 + ECHO_INTERVAL_MS, ECHO_NOTHING).echo);
+	assert_false(out(&e, 220 + 30000 - 1, ECHO_NOTHING).has_nonce);
+	assert_true(out(&e, 220 + 30000, ECHO_NOTHING).echo);
 }
 
 static void
@@ -74,15 +73,12 @@ data_without_the_echo_is_down(void **state)
 	(void)state;
 	out(&e, 0, ECHO_NOTHING);
 	assert_int_equal(echo_in(&e, at(1000), &plain), ECHO_NOTHING);
-	assert_true(out(&e, ECHO_TIMEOUT_MS - 1, ECHO_NOTHING).echo);
-	assert_false(out(&e, ECHO_TIMEOUT_MS, ECHO_FAILS).has_nonce);
-	assert_false(out(&e, ECHO_TIMEOUT_MS + 1, ECHO_NOTHING).has_nonce);
+	assert_true(out(&e, 5000 - 1, ECHO_NOTHING).echo);
+	assert_false(out(&e, 5000, ECHO_FAILS).has_nonce);
+	assert_false(out(&e, 5000 + 1, ECHO_NOTHING).has_nonce);
 	/* What comes in may be first to notice. */
-	assert_true(
-	    out(&e, ECHO_TIMEOUT_MS + ECHO_INTERVAL_MS, ECHO_NOTHING).echo);
-	assert_int_equal(
-	    echo_in(&e, at(2 * ECHO_TIMEOUT_MS + ECHO_INTERVAL_MS), &plain),
-	    ECHO_FAILS);
+	assert_true(out(&e, 5000 + 30000, ECHO_NOTHING).echo);
+	assert_int_equal(echo_in(&e, at(2 * 5000 + 30000), &plain), ECHO_FAILS);
 }
 
 /* RFC 9300 10: the absence of traffic alone is not a sign. */
@@ -94,8 +90,8 @@ silence_says_nothing(void **state)
 	(void)state;
 	assert_int_equal(echo_in(&e, at(-500), &plain), ECHO_NOTHING);
 	out(&e, 0, ECHO_NOTHING);
-	out(&e, ECHO_TIMEOUT_MS, ECHO_NOTHING);
-	assert_false(out(&e, ECHO_TIMEOUT_MS + 1, ECHO_NOTHING).has_nonce);
+	out(&e, 5000, ECHO_NOTHING);
+	assert_false(out(&e, 5000 + 1, ECHO_NOTHING).has_nonce);
 }
 
 /* What is asked of us is sent back once, with E = 0; then we may ask. */
@@ -115,9 +111,8 @@ the_other_side_goes_first(void **state)
 	assert_true(h.has_nonce && !h.echo);
 	assert_int_equal(h.nonce, 0x123456);
 	assert_false(out(&e, 120, ECHO_NOTHING).has_nonce);
-	assert_false(
-	    out(&e, 100 + ECHO_SUSPEND_MS - 1, ECHO_NOTHING).has_nonce);
-	assert_true(out(&e, 100 + ECHO_SUSPEND_MS, ECHO_NOTHING).echo);
+	assert_false(out(&e, 100 + 3000 - 1, ECHO_NOTHING).has_nonce);
+	assert_true(out(&e, 100 + 3000, ECHO_NOTHING).echo);
 	/* Also for a side whose Map-Reply we do not have. */
 	e = (struct echo){ 0 };
 	echo_in(&e, at(0), &request);

@@ -183,7 +183,7 @@ probes_have_a_limit_in_all(void **state)
 		snprintf(rloc, sizeof(rloc), "203.%u.%u.9", i >> 8, i & 255);
 		n += send_n(f, rloc, 1, true) == ERR_OK;
 	}
-	assert_int_equal(n, REPLY_PROBES_PER_S);
+	assert_int_equal(n, 5000);
 	pass(f, 1);
 	assert_int_equal(send_n(f, "203.0.113.9", 1, true), ERR_OK);
 }
