@@ -433,17 +433,47 @@ answered(struct reach_rloc *r)
 		loop_timer_cancel(r->probe->timer);
 }
 
-/* The first locator with the p bit, if we know it. */
-static struct reach_rloc *
-probed_locator(struct xtr *x, struct records records)
+/* The first locator with the p bit. */
+static bool
+first_probed(struct records records, struct addr *out)
 {
 	struct mapping m;
 
 	while (records_next(&records, &m))
 		for (unsigned i = 0; i < m.n_locators; i++)
-			if (m.locators[i].probed)
-				return reach_find(x, &m.locators[i].addr.addr);
-	return NULL;
+			if (m.locators[i].probed) {
+				*out = m.locators[i].addr.addr;
+				return true;
+			}
+	return false;
+}
+
+static bool
+is_locator_of(struct xtr *x, const struct eid *eid, const struct addr *rloc)
+{
+	const struct map_cache_entry *e = map_cache_find(x->map_cache, eid);
+
+	for (unsigned i = 0; e && i < e->n_locators; i++)
+		if (addr_equal(&e->locators[i].rloc, rloc))
+			return true;
+	return false;
+}
+
+/*
+ * Whom the answer to a probe of 'r' is about, RFC 9301 5.4: the locator with the
+ * p bit.  But an ETR says nothing about the RLOCs of other mappings.
+ */
+static struct reach_rloc *
+credited_rloc(
+    struct reach_rloc *r, struct records records, const struct eid *asked)
+{
+	struct reach_rloc *named;
+	struct addr rloc;
+
+	if (!first_probed(records, &rloc) || !is_locator_of(r->x, asked, &rloc))
+		return r;
+	named = reach_find(r->x, &rloc);
+	return named && !named->own ? named : r;
 }
 
 /* What the answer says about the mapping that was asked for. */
@@ -484,9 +514,7 @@ reach_probe_on_map_reply(
 	nonce_forget(r, n);
 
 	x->counters.probe_answered++;
-	credited = probed_locator(x, m->records);
-	if (!credited)
-		credited = r;
+	credited = credited_rloc(r, m->records, &asked);
 	if (credited == r)
 		r->probe->info.rtt_us = rtt_us;
 	signs_note_echo(x, m->records, m->echo_nonce);

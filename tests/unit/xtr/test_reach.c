@@ -399,8 +399,7 @@ test_credit_and_changed_set(void **state)
 	struct node *n = *state;
 	const struct eid e = E("10.2.0.0/16");
 
-	store(n, "10.2.0.0/16", FAR, NULL);
-	store(n, "10.3.0.0/16", OTHER, NULL);
+	store(n, "10.2.0.0/16", FAR, OTHER);
 	set(n, OTHER, REACH_ROUTE, REACH_DOWN); /* not probed */
 	n->conf.reachability.probe = true;
 	reach_reload(&n->x);
@@ -414,6 +413,24 @@ test_credit_and_changed_set(void **state)
 	assert_true(addr_equal(
 	    &map_cache_find(n->x.map_cache, &e)->locators[0].rloc,
 	    &(struct addr){ .afi = AFI_IPV4, .bytes = { 203, 0, 113, 7 } }));
+}
+
+/* An ETR cannot speak for the RLOCs of others. */
+static void
+test_no_credit_for_others(void **state)
+{
+	struct node *n = *state;
+
+	store(n, "10.2.0.0/16", FAR, NULL);
+	store(n, "10.3.0.0/16", OTHER, NULL);
+	set(n, OTHER, REACH_ROUTE, REACH_DOWN); /* not probed */
+	n->conf.reachability.probe = true;
+	reach_reload(&n->x);
+	run_until_probes(n, 1);
+	set(n, OTHER, REACH_ROUTE, REACH_UNKNOWN);
+	assert_int_equal(answer(n, 0, about_other), ERR_OK);
+	assert_int_equal(state_of(n, FAR), REACH_UP);
+	assert_int_equal(state_of(n, OTHER), REACH_UNKNOWN);
 }
 
 static void
@@ -878,6 +895,7 @@ main(void)
 		TEST(test_back_off_is_bounded),
 		TEST(test_answers),
 		TEST(test_credit_and_changed_set),
+		TEST(test_no_credit_for_others),
 		TEST(test_late_and_unasked),
 		TEST(test_total_rate),
 		TEST(test_hint),
