@@ -498,6 +498,8 @@ test_hint(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		reach_probe_hint(reach_find(&n->x, &a), REACH_ICMP);
 	node_run(n, 3000 - 1);
+	reach_probe_hint(reach_find(&n->x, &a), REACH_ICMP);
+	node_run(n, 0);
 	assert_int_equal(probes(n), 1);
 	node_run(n, 1);
 	reach_probe_hint(reach_find(&n->x, &a), REACH_ICMP);
