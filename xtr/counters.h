@@ -99,6 +99,7 @@
 	X(registrations_refused, "map-server.record-refused") \
 	X(notices_full, "map-notify.table-full") \
 	X(map_request_forwarded, "map-request.forwarded") \
+	X(map_request_limited, "map-request.forward-limited") \
 	X(map_reply_negative, "map-reply.negative") \
 	X(subscriptions_taken, "subscription.taken") \
 	X(subscriptions_refused, "subscription.refused") \

@@ -65,6 +65,8 @@ forward(struct xtr *x, const struct datagram *dg, const struct map_request *m,
 
 		if (!reply_can_reach(x, to->afi) || xtr_rloc_is_own(x, to))
 			continue;
+		if (!reply_may_forward(x, m))
+			return ERR_RATE;
 		output_ecm(x, to, dg->ecm ? &dg->ecm->source : &dg->from,
 		    dg->ecm ? &dg->ecm->destination : &asked->addr,
 		    dg->ecm ? dg->ecm->source_port : dg->port, dg->bytes,

@@ -320,8 +320,11 @@ answer(const struct question *q, bool *forwarded)
 		    NEGATIVE_UNREGISTERED_MIN);
 	if (xtr_rloc_is_own(q->ms->x, &etr))
 		return ERR_NOT_FOUND;
-	if (!*forwarded)
-		forward(q, &etr);
+	if (*forwarded)
+		return ERR_OK;
+	if (!reply_may_forward(q->ms->x, q->m))
+		return ERR_RATE;
+	forward(q, &etr);
 	*forwarded = true;
 	return ERR_OK;
 }

@@ -88,6 +88,15 @@ allowed(struct xtr *x, const struct addr *rloc, const struct map_request *m,
 }
 
 bool
+reply_may_forward(struct xtr *x, const struct map_request *m)
+{
+	if (allowed(x, &m->itr_rlocs[0].addr, m, false))
+		return true;
+	x->counters.map_request_limited++;
+	return false;
+}
+
+bool
 reply_can_reach(const struct xtr *x, uint16_t afi)
 {
 	if (afi != AFI_IPV4 && afi != AFI_IPV6)

@@ -52,6 +52,13 @@ const struct addr *reply_itr_rloc(
     const struct xtr *, const struct datagram *dg, const struct map_request *m);
 
 /*
+ * What we pass on to an ETR or another Map-Server costs the same tokens as an
+ * answer, of its first ITR-RLOC (RFC 9301 9); false, and counted, if there are
+ * none.
+ */
+bool reply_may_forward(struct xtr *, const struct map_request *m);
+
+/*
  * True if we can send to addresses of this family: we have an RLOC of it or,
  * with no RLOCs configured (Map-Server, Map-Resolver), a socket.
  */

@@ -357,6 +357,29 @@ resolver_forwards_what_is_elsewhere(void **state)
 	expect_reply(f, "10.1.0.1", "10.1.0.0/16 1440 192.0.2.1/1/100");
 }
 
+/* RFC 9301 9: what is passed on for one ITR-RLOC costs tokens, too. */
+static void
+forwarding_is_limited(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "10.1.0.0/16", false);
+	for (unsigned i = 0; i < REPLY_BURST; i++)
+		assert_int_equal(ASK(f, .eid = "10.1.2.3"), ERR_OK);
+	assert_int_equal(ASK(f, .eid = "10.1.2.3"), ERR_RATE);
+	assert_int_equal(f->x.counters.map_request_forwarded, REPLY_BURST);
+	assert_int_equal(f->x.counters.map_request_limited, 1);
+	assert_int_equal(ASK(f, .eid = "10.1.2.4"), ERR_OK); /* another EID */
+	clock_advance(&f->clock, REPLY_INTERVAL_S * 1000000);
+	loop_poll(f->loop);
+	assert_int_equal(ASK(f, .eid = "10.1.2.3"), ERR_OK);
+	/* A Map-Resolver by itself. */
+	fixture_conf(f, "map-resolver: { forward-to: [ 198.51.100.1 ] }\n");
+	for (unsigned i = 0; i < REPLY_BURST; i++)
+		assert_int_equal(ASK(f, .eid = "10.9.9.9"), ERR_OK);
+	assert_int_equal(ASK(f, .eid = "10.9.9.9"), ERR_RATE);
+}
+
 static void
 resolver_alone_forwards_all(void **state)
 {
@@ -410,6 +433,7 @@ main(void)
 		TEST(replies_are_limited_per_rloc_and_eid),
 		TEST(resolver_forwards_what_is_elsewhere),
 		TEST(resolver_alone_forwards_all),
+		TEST(forwarding_is_limited),
 		TEST(unknown_eids_are_refused),
 	};
 
