@@ -64,7 +64,8 @@ void loop_fd_free(struct loop_fd *); /* accepts NULL */
 /*
  * A timer, unarmed; NULL if out of memory.  One shot: 'fn' may arm it again, or
  * free it.  Timers of the same time run in the order they were set; one set to
- * now or the past by a callback runs in the next turn.
+ * now or the past by a callback runs in the next turn, and so do those beyond
+ * the first few hundred that are due at once.
  */
 struct loop_timer *
 loop_timer_new(struct loop *, void (*fn)(void *arg), void *arg);

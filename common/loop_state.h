@@ -52,7 +52,7 @@ struct loop {
 /* Something changed that a waiting loop has not seen.  Locked. */
 void loop_wake(struct loop *);
 
-/* Runs the timers that are due by 'now' and were set before this call. */
+/* Runs timers that are due by 'now' and were set before this call: some. */
 void loop_timers_run(struct loop *);
 /* False if no timer is armed, else the earliest 'deadline'.  Locked. */
 bool loop_timers_next(const struct loop *, struct mono *deadline);

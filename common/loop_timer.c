@@ -12,7 +12,10 @@
 
 #include "common/loop_state.h"
 
-enum { TIMERS_MIN = 16 };
+enum {
+	TIMERS_MIN = 16,
+	TIMERS_TURN = 256, /* of those due; then descriptors have their turn */
+};
 
 struct loop_timer {
 	struct loop *loop;
@@ -94,7 +97,7 @@ loop_timers_run(struct loop *l)
 
 	pthread_mutex_lock(&l->lock);
 	last = l->seq; /* later ones wait for the next turn */
-	while (l->n_armed > 0) {
+	for (unsigned i = 0; i < TIMERS_TURN && l->n_armed > 0; i++) {
 		struct loop_timer *t = l->timers[0];
 		void (*fn)(void *) = t->fn;
 		void *arg = t->arg;
