@@ -200,7 +200,10 @@ show_map_cache(struct rows *r)
 	if (!r->x->map_cache)
 		return;
 	r->total = map_cache_count(r->x->map_cache);
-	map_cache_walk(r->x->map_cache, cache_row, r);
+	if (r->filtered) /* there may be a million */
+		map_cache_walk_about(r->x->map_cache, &r->filter, cache_row, r);
+	else
+		map_cache_walk(r->x->map_cache, cache_row, r);
 }
 
 /* --- locators --- */

@@ -168,13 +168,24 @@ find_answer(struct records records, const struct eid *asked,
 	return found;
 }
 
+/* How a mapping came. */
+struct told {
+	enum cache_origin origin;
+	struct addr from;
+};
+
+static const struct told by_map_notify = { .origin = CACHE_MAP_NOTIFY };
+
 static void
-cache(struct xtr *x, const struct eid *eid, const struct mapping *m)
+cache(struct xtr *x, const struct eid *eid, const struct mapping *m,
+    const struct told *t)
 {
 	if (eids_own(x, eid))
 		x->counters.map_reply_ignored++;
 	else if (map_cache_store(x, eid, m))
 		log_warning("itr", "map-cache: out of memory");
+	else
+		map_cache_set_origin(x->map_cache, eid, t->origin, &t->from);
 }
 
 /* What an answer of prefix 'eid' says to be gone: RFC 9301 5.5. */
@@ -196,14 +207,15 @@ uncache(struct xtr *x, const struct lookup *l, const struct eid *eid)
 /* The answer, then the more-specifics under it that came along. */
 static void
 cache_all(struct xtr *x, const struct lookup *l, struct records records,
-    const struct eid *answer_eid, const struct mapping *answer)
+    const struct eid *answer_eid, const struct mapping *answer,
+    const struct told *t)
 {
 	struct mapping m;
 	struct eid eid;
 
 	if (!eids_own(x, answer_eid))
 		uncache(x, l, answer_eid);
-	cache(x, answer_eid, answer);
+	cache(x, answer_eid, answer, t);
 	while (records_next(&records, &m)) {
 		if (lisp_addr_eid(&m.eid, m.eid_bits, &eid) ||
 		    !eid_covers(answer_eid, &eid)) {
@@ -211,7 +223,7 @@ cache_all(struct xtr *x, const struct lookup *l, struct records records,
 			continue;
 		}
 		if (!eid_equal(answer_eid, &eid))
-			cache(x, &eid, &m);
+			cache(x, &eid, &m, t);
 	}
 }
 
@@ -259,13 +271,13 @@ serve_others(struct xtr *x, const struct lookup *but, const struct eid *prefix)
 /* Every check has passed: the records end the lookup of the nonce. */
 static void
 take_answer(struct xtr *x, struct lookup_nonce *n, struct records records,
-    const struct eid *eid, const struct mapping *answer)
+    const struct eid *eid, const struct mapping *answer, const struct told *t)
 {
 	struct lookup *l = n->lookup;
 	struct pending_packet *others;
 
 	resolver_answered(x, &n->resolver);
-	cache_all(x, l, records, eid, answer);
+	cache_all(x, l, records, eid, answer, t);
 	others = serve_others(x, l, eid);
 	lookup_answered(l, LOOKUP_MAPPING, answer);
 	lookup_replay(x, others);
@@ -281,7 +293,7 @@ itr_on_confirmation(struct xtr *x, struct lookup_nonce *n,
 		x->counters.map_reply_ignored++;
 		return ERR_POLICY;
 	}
-	take_answer(x, n, records, prefix, &answer);
+	take_answer(x, n, records, prefix, &answer, &by_map_notify);
 	return ERR_OK;
 }
 
@@ -289,7 +301,7 @@ void
 itr_on_publication(
     struct xtr *x, const struct eid *eid, const struct mapping *m)
 {
-	cache(x, eid, m);
+	cache(x, eid, m, &by_map_notify);
 	if (m->ttl_min)
 		lookup_replay(x, serve_others(x, NULL, eid));
 }
@@ -297,11 +309,12 @@ itr_on_publication(
 enum err
 itr_on_map_reply(struct xtr *x, const struct datagram *dg, struct map_reply *m)
 {
+	/* Whom it came from proves nothing: the nonce does. */
+	const struct told told = { CACHE_MAP_REPLY, dg->from };
 	struct lookup_nonce *n = pending_by_nonce(x->pending, m->nonce);
 	struct mapping answer;
 	struct eid eid;
 
-	(void)dg; /* its source proves nothing: security by the nonce */
 	if (!n || m->probe ||
 	    mono_diff_us(xtr_now(x), n->sent) > NONCE_AGE_MS * 1000)
 		return ERR_NONCE;
@@ -310,7 +323,7 @@ itr_on_map_reply(struct xtr *x, const struct datagram *dg, struct map_reply *m)
 		return ERR_POLICY;
 	}
 	if (!subscribe_on_map_reply(x, n, &eid, &answer))
-		take_answer(x, n, m->records, &eid, &answer);
+		take_answer(x, n, m->records, &eid, &answer, &told);
 	signs_note_echo(x, m->records, m->echo_nonce);
 	return ERR_OK;
 }

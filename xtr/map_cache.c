@@ -7,15 +7,21 @@
  * time into the entry it uses, so the order of use is made up for when an entry
  * must go: the oldest of the list goes, unless it was used since it was put
  * there; then it moves to the end and the next is looked at (second chance).
+ *
+ * Whatever may concern all entries at once is done in pieces, the *_TURN below:
+ * expiry and refresh by the agenda, a smaller bound after a reload, the end of
+ * everything under a prefix.
  */
 #include "map_cache.h"
 
 #include <stdlib.h>
 
+#include "common/agenda.h"
 #include "common/loop.h"
 #include "common/trie.h"
 #include "xtr/dp.h"
 #include "xtr/itr.h"
+#include "xtr/pending.h"
 #include "xtr/snapshot.h"
 #include "xtr/subscribe.h"
 
@@ -23,22 +29,41 @@ enum {
 	REFRESH_PERCENT = 90,	 /* of the TTL */
 	REFRESH_USED_MS = 60000, /* only if used this lately */
 	REFRESH_READ_MS = 2000,	 /* after a restart */
+	REFRESH_LATER_MS = 1000, /* at least, when there is no room to ask */
+
+	DUE_TURN = 64,	    /* entries due */
+	EVICT_TURN = 64,    /* evicted by one that is stored */
+	REMOVE_TURN = 128,  /* removed under a prefix */
+	LOOK_TURN = 4096,   /* only looked at */
+	EID_BITS_MAX = 128, /* so many prefixes can be around one */
+	CLEARINGS_MAX = 16, /* prefixes under which more must go */
 };
 
 struct entry {
 	struct map_cache_entry e; /* first: what callers see */
-	struct xtr *x;
-	struct loop_timer *timer;
 	struct entry *newer, *older;
-	struct mono listed; /* when it was put at the new end */
+	struct agenda_node due;
+	uint32_t listed; /* its 'packets' when it was put at the new end */
 	/* Read from the store and not asked for since: when to look again
 	 * whether it is used; 0 for all others. */
-	int64_t unverified_ms;
+	uint32_t unverified_ms;
+};
+
+/* What map_cache_remove_under() has left for later. */
+struct clearing {
+	struct eid under;
+	struct mono before;
 };
 
 struct map_cache {
+	struct xtr *x;
 	struct trie trie;
 	struct entry *newest, *oldest;
+	struct agenda *agenda;
+	struct snapshot *snapshot;
+	struct clearing clearings[CLEARINGS_MAX];
+	unsigned n_clearings;
+	struct loop_timer *clearing;
 };
 
 static void
@@ -56,9 +81,9 @@ unlist(struct map_cache *t, struct entry *n)
 }
 
 static void
-list_newest(struct map_cache *t, struct entry *n, struct mono now)
+list_newest(struct map_cache *t, struct entry *n)
 {
-	n->listed = now;
+	n->listed = (uint32_t)n->e.packets;
 	n->newer = NULL;
 	n->older = t->newest;
 	if (t->newest)
@@ -93,13 +118,12 @@ entry_free(struct entry *n)
 {
 	if (!n)
 		return;
-	loop_timer_free(n->timer);
 	unuse_rlocs(&n->e);
 	free(n->e.locators);
 	free(n);
 }
 
-/* Takes it out of trie, list and store, tells the data plane, frees it. */
+/* Takes it out of all indexes and the store, tells the data plane, frees it. */
 static void
 drop(struct xtr *x, struct entry *n)
 {
@@ -107,80 +131,109 @@ drop(struct xtr *x, struct entry *n)
 
 	trie_remove(&x->map_cache->trie, &eid);
 	unlist(x->map_cache, n);
+	agenda_remove(x->map_cache->agenda, &n->due);
 	entry_free(n);
-	snapshot_remove(x, &eid);
+	snapshot_changed(x->map_cache->snapshot, &eid);
 	dp_mapping_changed(x, &eid);
 	subscribe_on_uncached(x, &eid);
 }
 
-/* The list ends: every step either frees an entry or takes its use away. */
+/* Room for one more.  A smaller bound than before is reached step by step. */
 static void
 make_room(struct xtr *x)
 {
 	struct map_cache *t = x->map_cache;
+	const size_t max = (size_t)x->conf->itr.cache_max;
+	unsigned looked = 0;
 	struct entry *n;
 
-	t->trie.max = (size_t)x->conf->itr.cache_max;
-	while (t->trie.count >= t->trie.max && (n = t->oldest)) {
-		if (n->e.packets && mono_before(n->listed, n->e.used)) {
+	for (unsigned i = 0;
+	     i < EVICT_TURN && t->trie.count >= max && (n = t->oldest); i++) {
+		while ((uint32_t)n->e.packets != n->listed &&
+		    looked++ < LOOK_TURN) {
 			unlist(t, n);
-			list_newest(t, n, n->e.used);
-			continue;
+			list_newest(t, n);
+			n = t->oldest;
 		}
 		x->counters.map_cache_evicted++;
 		drop(x, n);
 	}
+	t->trie.max = t->trie.count < max ? max : t->trie.count + 1;
+}
+
+/* The entry is in the agenda, or was just taken out: this cannot fail. */
+static void
+look_again(struct map_cache *t, struct entry *n, struct mono at)
+{
+	if (agenda_add(t->agenda, &n->due,
+		mono_before(at, n->e.expires) ? at : n->e.expires))
+		abort();
 }
 
 static void
-arm(struct entry *n, struct mono now)
+arm(struct map_cache *t, struct entry *n, struct mono now)
 {
 	const int64_t ttl_us = mono_diff_us(n->e.expires, now);
 
-	loop_timer_at(
-	    n->timer, (struct mono){ now.us + ttl_us / 100 * REFRESH_PERCENT });
+	look_again(
+	    t, n, (struct mono){ now.us + ttl_us / 100 * REFRESH_PERCENT });
+}
+
+/*
+ * Half of the lookups at most are refreshes, so that packets without a mapping
+ * find room; who finds none tries again several times before its end.
+ */
+static void
+refresh(struct xtr *x, struct entry *n, struct mono now)
+{
+	const int64_t left_us = mono_diff_us(n->e.expires, now);
+	struct mono later = { now.us + left_us / 10 };
+	const struct eid eid = n->e.eid;
+
+	if (2 * pending_count(x->pending) >= (size_t)x->conf->itr.pending_max) {
+		if (left_us / 10000 < REFRESH_LATER_MS)
+			later = mono_add_ms(now, REFRESH_LATER_MS);
+		look_again(x->map_cache, n, later);
+		return;
+	}
+	if (n->unverified_ms)
+		arm(x->map_cache, n, now);
+	else
+		look_again(x->map_cache, n, n->e.expires);
+	n->unverified_ms = 0;
+	itr_refresh(x, &eid);
 }
 
 static void
-arm_unverified(struct entry *n, struct mono now)
+due(void *arg, struct agenda_node *node)
 {
-	const struct mono at = mono_add_ms(now, n->unverified_ms);
-
-	loop_timer_at(
-	    n->timer, mono_before(at, n->e.expires) ? at : n->e.expires);
-}
-
-static void
-timer_due(void *arg)
-{
-	struct entry *n = arg;
-	struct xtr *x = n->x;
-	const struct mono now = xtr_now(x);
+	struct map_cache *t = arg;
+	struct entry *n = (void *)((char *)node - offsetof(struct entry, due));
+	const struct mono now = xtr_now(t->x);
 	const bool in_use = n->e.packets &&
 	    mono_diff_us(now, n->e.used) <= REFRESH_USED_MS * 1000;
 
 	if (!mono_before(now, n->e.expires)) {
-		x->counters.map_cache_expired++;
-		drop(x, n);
+		t->x->counters.map_cache_expired++;
+		drop(t->x, n);
 		return;
 	}
 	if (n->unverified_ms && !in_use) {
-		n->unverified_ms *= 2;
-		arm_unverified(n, now);
+		if (n->unverified_ms < UINT32_MAX / 2)
+			n->unverified_ms *= 2;
+		look_again(t, n, mono_add_ms(now, n->unverified_ms));
 		return;
 	}
-	if (n->unverified_ms) {
-		n->unverified_ms = 0;
-		arm(n, now);
-	} else {
-		loop_timer_at(n->timer, n->e.expires);
-	}
 	if (in_use)
-		itr_refresh(x, &n->e.eid);
+		refresh(t->x, n, now);
+	else
+		look_again(t, n, n->e.expires);
 }
+
 struct earliest {
 	const struct eid *above;
 	struct mono at;
+	unsigned looked;
 };
 
 static bool
@@ -191,7 +244,7 @@ earliest_one(void *arg, const struct eid *eid, void *value)
 
 	if (!eid_equal(eid, s->above) && mono_before(n->e.expires, s->at))
 		s->at = n->e.expires;
-	return true;
+	return ++s->looked < LOOK_TURN;
 }
 
 static uint32_t
@@ -215,14 +268,15 @@ obtain(struct xtr *x, const struct eid *eid)
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return NULL;
-	n->x = x;
 	n->e.eid = *eid;
-	n->timer = loop_timer_new(x->loop, timer_due, n);
-	if (!n->timer || trie_add(&t->trie, eid, n)) {
+	n->e.expires = xtr_now(x);
+	if (agenda_add(t->agenda, &n->due, n->e.expires) ||
+	    trie_add(&t->trie, eid, n)) {
+		agenda_remove(t->agenda, &n->due);
 		entry_free(n);
 		return NULL;
 	}
-	list_newest(t, n, xtr_now(x));
+	list_newest(t, n);
 	return n;
 }
 
@@ -257,12 +311,15 @@ map_cache_store(struct xtr *x, const struct eid *eid, const struct mapping *m)
 	n->e.action = new.action;
 	n->e.ttl_min = new.ttl_min;
 	n->e.version = m->version;
+	n->e.origin = CACHE_UNKNOWN;
+	n->e.from = (struct addr){ 0 };
+	n->e.learned = now;
 	s.at = mono_add_ms(now, (int64_t) new.ttl_min * 60000);
 	trie_walk(&x->map_cache->trie, eid, earliest_one, &s);
 	n->e.expires = s.at;
 	n->unverified_ms = 0;
-	arm(n, now);
-	snapshot_put(x, &n->e);
+	arm(x->map_cache, n, now);
+	snapshot_changed(x->map_cache->snapshot, eid);
 	dp_mapping_changed(x, eid);
 	return ERR_OK;
 }
@@ -340,34 +397,80 @@ map_cache_set_reachable(
 	return same;
 }
 
+void
+map_cache_set_origin(struct map_cache *t, const struct eid *eid,
+    enum cache_origin origin, const struct addr *from)
+{
+	struct entry *n = trie_find(&t->trie, eid);
+
+	if (!n)
+		return;
+	n->e.origin = (uint8_t)origin;
+	n->e.from = *from;
+}
+
 struct under {
 	const struct eid *above;
-	struct entry *found;
+	struct mono before;
+	struct entry *found[REMOVE_TURN];
+	unsigned n, looked;
 };
 
 static bool
 under_one(void *arg, const struct eid *eid, void *value)
 {
 	struct under *s = arg;
+	struct entry *n = value;
 
-	if (eid_equal(eid, s->above))
-		return true;
-	s->found = value;
-	return false;
+	if (!eid_equal(eid, s->above) && mono_before(n->e.learned, s->before))
+		s->found[s->n++] = n;
+	return s->n < REMOVE_TURN && ++s->looked < LOOK_TURN;
+}
+
+/* Removes some of what was learned before; true if there may be more. */
+static bool
+clear_some(struct xtr *x, const struct eid *above, struct mono before)
+{
+	struct under s = { .above = above, .before = before };
+
+	trie_walk(&x->map_cache->trie, above, under_one, &s);
+	for (unsigned i = 0; i < s.n; i++)
+		drop(x, s.found[i]);
+	return s.n == REMOVE_TURN;
+}
+
+static void
+clearing_due(void *arg)
+{
+	struct map_cache *t = arg;
+	struct clearing *c = &t->clearings[0];
+
+	if (!clear_some(t->x, &c->under, c->before)) {
+		t->n_clearings--;
+		memmove(c, c + 1, t->n_clearings * sizeof(*c));
+	}
+	if (t->n_clearings)
+		loop_timer_set(t->clearing, 0);
 }
 
 void
 map_cache_remove_under(struct xtr *x, const struct eid *eid)
 {
-	struct under s = { .above = eid };
+	struct map_cache *t = x->map_cache;
+	const struct mono now = xtr_now(x);
+	unsigned i = 0;
 
-	for (;;) {
-		s.found = NULL;
-		trie_walk(&x->map_cache->trie, eid, under_one, &s);
-		if (!s.found)
-			return;
-		drop(x, s.found);
-	}
+	/* What was learned in this turn is older than this, too. */
+	if (!clear_some(x, eid, (struct mono){ now.us + 1 }))
+		return;
+	while (i < t->n_clearings && !eid_equal(&t->clearings[i].under, eid))
+		i++;
+	if (i == CLEARINGS_MAX)
+		return; /* the rest stays until its TTL is over */
+	t->clearings[i] = (struct clearing){ *eid, now };
+	if (i == t->n_clearings)
+		t->n_clearings++;
+	loop_timer_set(t->clearing, 0);
 }
 
 struct map_cache_entry *
@@ -443,6 +546,23 @@ map_cache_count(const struct map_cache *t)
 	return t->trie.count;
 }
 
+void
+map_cache_walk_about(const struct map_cache *t, const struct eid *eid,
+    bool (*fn)(void *arg, struct map_cache_entry *), void *arg)
+{
+	struct walk w = { fn, arg };
+	struct entry *above[EID_BITS_MAX];
+	struct entry *n = trie_parent(&t->trie, eid);
+	unsigned count = 0;
+
+	for (; n; n = trie_parent(&t->trie, &n->e.eid))
+		above[count++] = n;
+	while (count > 0)
+		if (!fn(arg, &above[--count]->e))
+			return;
+	trie_walk(&t->trie, eid, walk_one, &w);
+}
+
 /* One entry of the snapshot: takes its locators. */
 static bool
 read_one(struct xtr *x, const struct map_cache_entry *e)
@@ -455,8 +575,10 @@ read_one(struct xtr *x, const struct map_cache_entry *e)
 		return false;
 	n->e = *e;
 	use_rlocs(x, &n->e.eid, &n->e);
+	n->e.origin = CACHE_EARLIER_RUN;
+	n->e.learned = xtr_now(x);
 	n->unverified_ms = REFRESH_READ_MS;
-	arm_unverified(n, xtr_now(x));
+	look_again(t, n, mono_add_ms(xtr_now(x), n->unverified_ms));
 	return true;
 }
 
@@ -467,7 +589,15 @@ map_cache_new(struct xtr *x)
 
 	if (!t)
 		return NULL;
+	t->x = x;
 	trie_init(&t->trie, (size_t)x->conf->itr.cache_max);
+	t->agenda = agenda_new(x->loop, DUE_TURN, due, t);
+	t->clearing = loop_timer_new(x->loop, clearing_due, t);
+	t->snapshot = snapshot_new(x);
+	if (!t->agenda || !t->clearing || !t->snapshot) {
+		map_cache_free(t);
+		return NULL;
+	}
 	x->map_cache = t;
 	snapshot_read(x, read_one);
 	return t;
@@ -478,10 +608,13 @@ map_cache_free(struct map_cache *t)
 {
 	if (!t)
 		return;
+	snapshot_free(t->snapshot);
 	for (struct entry *n = t->newest, *older; n; n = older) {
 		older = n->older;
 		entry_free(n);
 	}
+	agenda_free(t->agenda);
+	loop_timer_free(t->clearing);
 	trie_fini(&t->trie);
 	free(t);
 }

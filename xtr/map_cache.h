@@ -8,10 +8,13 @@
  * Key: EID prefix with instance-ID, longest match.  Owner: this table.  Bound:
  * conf->itr.cache_max; at the bound the least recently used entry goes, so a
  * scan from inside the site costs old entries, not memory.  Each entry has a
- * timer: one used in the last minute asks for its refresh at 90 % of its TTL
+ * deadline: one used in the last minute asks for its refresh at 90 % of its TTL
  * through itr_refresh(), and it goes when the TTL is over.  Every change reaches
  * the data plane by dp_mapping_changed() and the store; what is read back from
  * there after a restart is asked for again as soon as it is used.
+ *
+ * There may be a million entries, and all may come due, or have to go, at once:
+ * no turn of the loop does more than a few hundred of them.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,12 +37,23 @@ struct cache_locator {
 	struct reach_use use; /* whether it is up, as far as we know */
 };
 
+enum cache_origin {
+	CACHE_UNKNOWN,
+	CACHE_MAP_REPLY,   /* 'from' sent it */
+	CACHE_MAP_NOTIFY,  /* of the Map-Server, RFC 9437 */
+	CACHE_EARLIER_RUN, /* read back from the store */
+	CACHE_ORIGINS
+};
+
 struct map_cache_entry {
 	struct eid eid;
-	uint8_t action;	  /* enum lisp_action, when n_locators is 0 */
 	uint16_t version; /* of the mapping, RFC 9302; 0 = none */
 	uint32_t ttl_min; /* as received, clamped */
-	struct mono expires;
+	uint8_t action;	  /* enum lisp_action, when n_locators is 0 */
+	uint8_t origin;	  /* enum cache_origin */
+	bool unsaved;	  /* snapshot.c will write it */
+	struct addr from; /* AFI_NONE: not known */
+	struct mono learned, expires;
 	struct mono used; /* last packet; no meaning before the first */
 	uint64_t packets, bytes;
 	unsigned n_locators; /* IPv4 and IPv6 ones, in the record's order */
@@ -64,9 +78,10 @@ map_cache_used(struct map_cache_entry *e, size_t len, struct mono now)
  * Stores 'm' (EID 'eid'), replacing an equal prefix.  TTL 0 removes it,
  * LISP_TTL_LOCAL means TTL_LOCAL_MIN, more than TTL_MAX_MIN is clamped; a less
  * specific one takes the earliest expiry of the more-specifics under it
- * (RFC 9301 5.5).  An LCAF locator counts as the plain address that
- * lcaf_rloc() has for it, of a family we have an RLOC of, else it is only kept;
- * a record without any other acts as action No-Action (RFC 9306 3).  Copies.  ERR_NOMEM; the old entry is then as before.
+ * (RFC 9301 5.5), of some thousands if there are more.  An LCAF locator counts
+ * as the plain address that lcaf_rloc() has for it, of a family we have an RLOC
+ * of, else it is only kept; a record without any other acts as action No-Action
+ * (RFC 9306 3).  Copies.  ERR_NOMEM; the old entry is then as before.
  */
 enum err map_cache_store(
     struct xtr *, const struct eid *eid, const struct mapping *m) MUST_USE;
@@ -80,8 +95,14 @@ void map_cache_set_status(struct xtr *, const struct map_cache_entry *e,
  */
 bool map_cache_set_reachable(
     struct xtr *, const struct eid *eid, const struct mapping *m);
-/* Removes every entry strictly inside 'eid' (RFC 9301 5.5, refresh). */
+/*
+ * Removes every entry strictly inside 'eid' (RFC 9301 5.5, refresh).  If there
+ * are many, the rest goes in the next turns, but for those stored since then.
+ */
 void map_cache_remove_under(struct xtr *, const struct eid *eid);
+/* What was stored last for 'eid' came so; nothing if there is no entry. */
+void map_cache_set_origin(struct map_cache *, const struct eid *eid,
+    enum cache_origin, const struct addr *from);
 
 /* Longest match / exact; NULL.  Borrowed until the next turn of the loop. */
 struct map_cache_entry *
@@ -117,6 +138,9 @@ bool map_cache_holds(
     const struct map_cache *, const struct eid *, const struct mono *since);
 
 void map_cache_walk(const struct map_cache *,
+    bool (*fn)(void *arg, struct map_cache_entry *), void *arg);
+/* Only those that cover 'eid', shortest first, then those in it. */
+void map_cache_walk_about(const struct map_cache *, const struct eid *eid,
     bool (*fn)(void *arg, struct map_cache_entry *), void *arg);
 size_t map_cache_count(const struct map_cache *);
 

@@ -2,20 +2,30 @@
 /*
  * snapshot.c - map-cache entries <-> octets in the store.
  *
- * Written at every change, read once by map_cache_new().  The expiry is kept as
- * wall clock, so that time without a process counts.
+ * map_cache.c tells every change, which is queued by its EID and written from
+ * what the table says when its turn comes; read once by map_cache_new().  The
+ * expiry is kept as wall clock, so that time without a process counts.
  */
 #include "snapshot.h"
 
 #include <stdlib.h>
 
 #include "common/wire.h"
+#include "xtr/output.h"
 #include "xtr/store.h"
 
 enum {
 	LAYOUT = 1,
 	HEAD = 16,	      /* octets before the locators */
 	LOCATOR = 3 + 2 + 16, /* flags, priority, weight, AFI, address */
+	QUEUE_MIN = 64,
+};
+
+struct snapshot {
+	struct xtr *x;
+	struct loop_timer *timer;
+	struct eid *queue; /* a ring of 'size', a power of two */
+	size_t first, n, size;
 };
 
 /* Value: version, action, count, 0; TTL; expiry in wall clock ms; locators. */
@@ -63,8 +73,112 @@ snapshot_remove(struct xtr *x, const struct eid *eid)
 		x->counters.store_errors++;
 }
 
+static void
+write_some(struct snapshot *s, size_t count)
+{
+	struct xtr *x = s->x;
+
+	for (; count > 0 && s->n > 0; count--) {
+		const struct eid *eid = &s->queue[s->first];
+		struct map_cache_entry *e = map_cache_find(x->map_cache, eid);
+
+		if (!e)
+			snapshot_remove(x, eid);
+		else if (e->unsaved)
+			snapshot_put(x, e);
+		if (e)
+			e->unsaved = false;
+		s->first = (s->first + 1) & (s->size - 1);
+		s->n--;
+	}
+	if (s->n == 0) {
+		free(s->queue);
+		s->queue = NULL;
+		s->first = s->size = 0;
+	}
+}
+
+static void
+due(void *arg)
+{
+	struct snapshot *s = arg;
+
+	write_some(s, SNAPSHOT_WRITES);
+	output_arm(s->x);
+	if (s->n)
+		loop_timer_set(s->timer, SNAPSHOT_MS);
+}
+
+struct snapshot *
+snapshot_new(struct xtr *x)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->x = x;
+	s->timer = loop_timer_new(x->loop, due, s);
+	if (s->timer)
+		return s;
+	free(s);
+	return NULL;
+}
+
+void
+snapshot_free(struct snapshot *s)
+{
+	if (!s)
+		return;
+	while (s->n > 0)
+		write_some(s, s->n);
+	loop_timer_free(s->timer);
+	free(s);
+}
+
+static bool
+reserve(struct snapshot *s)
+{
+	const size_t size = s->size ? 2 * s->size : QUEUE_MIN;
+	struct eid *queue;
+
+	if (s->n < s->size)
+		return true;
+	queue = size > SNAPSHOT_QUEUE_MAX
+	    ? NULL
+	    : realloc(s->queue, size * sizeof(*queue));
+	if (!queue)
+		return false;
+	/* What lay before the first goes behind the old end. */
+	memcpy(queue + s->size, queue, s->first * sizeof(*queue));
+	s->queue = queue;
+	s->size = size;
+	return true;
+}
+
+void
+snapshot_changed(struct snapshot *s, const struct eid *eid)
+{
+	struct xtr *x = s->x;
+	struct map_cache_entry *e;
+
+	if (!x->store)
+		return;
+	e = map_cache_find(x->map_cache, eid);
+	if (e && e->unsaved)
+		return;
+	if (!reserve(s)) {
+		x->counters.store_errors++;
+		return;
+	}
+	if (e)
+		e->unsaved = true;
+	s->queue[(s->first + s->n++) & (s->size - 1)] = *eid;
+	if (s->n == 1)
+		loop_timer_set(s->timer, SNAPSHOT_MS);
+}
+
 /* What the snapshot holds and no entry took: removed after the walk. */
-struct snapshot {
+struct reading {
 	struct xtr *x;
 	bool (*fn)(struct xtr *, const struct map_cache_entry *);
 	uint8_t (*stale)[STORE_EID_KEY];
@@ -72,7 +186,7 @@ struct snapshot {
 };
 
 static void
-snapshot_stale(struct snapshot *s, const void *key, size_t key_len)
+snapshot_stale(struct reading *s, const void *key, size_t key_len)
 {
 	if (s->n_stale == s->max_stale) {
 		const size_t max = s->max_stale ? 2 * s->max_stale : 64;
@@ -125,7 +239,7 @@ static bool
 snapshot_one(void *arg, const void *key, size_t key_len, const void *value,
     size_t value_len)
 {
-	struct snapshot *s = arg;
+	struct reading *s = arg;
 	struct xtr *x = s->x;
 	struct map_cache_entry e = { 0 };
 
@@ -145,7 +259,7 @@ void
 snapshot_read(
     struct xtr *x, bool (*fn)(struct xtr *, const struct map_cache_entry *))
 {
-	struct snapshot s = { .x = x, .fn = fn };
+	struct reading s = { .x = x, .fn = fn };
 
 	if (!x->store)
 		return;

@@ -398,6 +398,208 @@ test_survives_restart(void **state)
 	assert_null(find(n, "10.3.0.0/16"));
 }
 
+static void
+store_number(struct node *n, unsigned i, uint32_t ttl_min)
+{
+	char text[EID_STR_MAX];
+
+	snprintf(text, sizeof(text), "10.%u.%u.0/24", 128 + i / 256, i % 256);
+	store(n, text, ttl_min, "203.0.113.7");
+}
+
+/* However many come due, or must go, a turn of the loop does some of them. */
+static void
+test_all_expire_at_once(void **state)
+{
+	struct node *n = *state;
+	size_t left = 2000;
+	unsigned turns = 0;
+
+	n->conf.itr.cache_max = 4096;
+	for (unsigned i = 0; i < left; i++)
+		store_number(n, i, 10);
+	clock_advance(&n->clock, INT64_C(11) * 60000000);
+	while (map_cache_count(n->x.map_cache)) {
+		loop_poll(n->x.loop);
+		assert_true(left - map_cache_count(n->x.map_cache) <= 256);
+		left = map_cache_count(n->x.map_cache);
+		assert_true(++turns < 100);
+	}
+	assert_true(turns > 10);
+	assert_int_equal(n->x.counters.map_cache_expired, 2000);
+}
+
+static void
+test_remove_many_under(void **state)
+{
+	struct node *n = *state;
+	const struct eid e = E("10.128.0.0/9");
+	size_t left;
+
+	n->conf.itr.cache_max = 4096;
+	for (unsigned i = 0; i < 2000; i++)
+		store_number(n, i, 10);
+	store(n, "10.128.0.0/9", 10, "203.0.113.8");
+	node_run(n, 1000);
+	map_cache_remove_under(&n->x, &e);
+	left = map_cache_count(n->x.map_cache);
+	assert_true(left < 2001 && left > 1000);
+	/* Stored since then: not what is meant. */
+	node_run(n, 0);
+	map_cache_remove_under(&n->x, &e);
+	clock_advance(&n->clock, 1000);
+	store(n, "10.200.1.0/24", 10, "203.0.113.9");
+	node_run(n, 1000);
+	assert_int_equal(map_cache_count(n->x.map_cache), 2);
+	assert_int_equal(match(n, "10.128.9.1")->eid.bits, 9);
+	assert_non_null(find(n, "10.200.1.0/24"));
+}
+
+/* After a reload the bound may be smaller: each entry stored takes some away. */
+static void
+test_smaller_bound(void **state)
+{
+	struct node *n = *state;
+	size_t before, after;
+
+	n->conf.itr.cache_max = 4096;
+	for (unsigned i = 0; i < 1000; i++)
+		store_number(n, i, 10);
+	n->conf.itr.cache_max = 16;
+	for (unsigned i = 1000; i < 1100; i++) {
+		before = map_cache_count(n->x.map_cache);
+		store_number(n, i, 10);
+		after = map_cache_count(n->x.map_cache);
+		assert_true(after <= before && before - after < 100);
+	}
+	assert_int_equal(map_cache_count(n->x.map_cache), 16);
+}
+
+/* Refreshes take half of the lookups; the others wait and come, too. */
+static void
+test_refresh_of_many(void **state)
+{
+	struct node *n = *state;
+	char text[EID_STR_MAX];
+
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "10.2.%u.0/24", i);
+		store(n, text, 10, "203.0.113.7");
+	}
+	node_run(n, 530000);
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "10.2.%u.0/24", i);
+		map_cache_used(find(n, text), 1, xtr_now(&n->x));
+	}
+	node_run(n, 10500);
+	assert_int_equal(
+	    pending_count(n->x.pending), n->conf.itr.pending_max / 2);
+	assert_int_equal(n->x.counters.map_request_refused, 0);
+	/* The answers of the first make room for the next. */
+	for (unsigned round = 0; round < 60; round++) {
+		for (unsigned i = 0; i < 40; i++) {
+			snprintf(text, sizeof(text), "10.2.%u.0/24", i);
+			const struct eid e = E(text);
+			struct lookup *l = pending_find(n->x.pending, &e);
+
+			if (l && l->asking) {
+				store(n, text, 10, "203.0.113.7");
+				pending_remove(l);
+				map_cache_used(
+				    find(n, text), 1, xtr_now(&n->x));
+			}
+		}
+		node_run(n, 800);
+	}
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(text, sizeof(text), "10.2.%u.0/24", i);
+		assert_true(mono_diff_us(find(n, text)->expires,
+				xtr_now(&n->x)) > INT64_C(500) * 1000000);
+	}
+}
+
+static void
+test_origin(void **state)
+{
+	struct node *n = *state;
+	const struct addr from = A("203.0.113.99");
+	const struct eid e = E("10.2.0.0/16");
+
+	store(n, "10.2.0.0/16", 10, "203.0.113.7");
+	map_cache_set_origin(n->x.map_cache, &e, CACHE_MAP_REPLY, &from);
+	assert_int_equal(find(n, "10.2.0.0/16")->origin, CACHE_MAP_REPLY);
+	assert_true(addr_equal(&find(n, "10.2.0.0/16")->from, &from));
+	node_stop(n);
+	node_start(n);
+	assert_int_equal(find(n, "10.2.0.0/16")->origin, CACHE_EARLIER_RUN);
+	assert_int_equal(find(n, "10.2.0.0/16")->from.afi, AFI_NONE);
+}
+
+struct seen {
+	char text[256];
+};
+
+static bool
+see(void *arg, struct map_cache_entry *e)
+{
+	struct seen *s = arg;
+	char buf[EID_STR_MAX];
+	const size_t len = strlen(s->text);
+
+	snprintf(
+	    s->text + len, sizeof(s->text) - len, "%s ", eid_str(&e->eid, buf));
+	return true;
+}
+
+static void
+test_walk_about(void **state)
+{
+	struct node *n = *state;
+	const struct eid e = E("10.2.3.0/24");
+	struct seen s = { "" };
+
+	store(n, "10.0.0.0/8", 10, "203.0.113.7");
+	store(n, "10.2.0.0/16", 10, "203.0.113.7");
+	store(n, "10.2.3.0/24", 10, "203.0.113.7");
+	store(n, "10.2.3.4/32", 10, "203.0.113.7");
+	store(n, "10.2.4.0/24", 10, "203.0.113.7");
+	map_cache_walk_about(n->x.map_cache, &e, see, &s);
+	assert_string_equal(
+	    s.text, "10.0.0.0/8 10.2.0.0/16 10.2.3.0/24 10.2.3.4/32 ");
+}
+
+/* A crash loses no more than what was not written yet. */
+static void
+test_snapshot_is_soon(void **state)
+{
+	struct node *n = *state;
+	struct store *s;
+	size_t len;
+	uint8_t key[STORE_EID_KEY];
+	const struct eid e = E("10.2.0.0/16");
+
+	store_eid_key(&e, key);
+	store(n, "10.2.0.0/16", 10, "203.0.113.7");
+	s = n->x.store;
+	assert_null(store_get(s, STORE_MAPCACHE, key, sizeof(key), &len));
+	node_run(n, 25);
+	assert_non_null(store_get(s, STORE_MAPCACHE, key, sizeof(key), &len));
+	map_cache_remove(&n->x, &e);
+	node_run(n, 25);
+	assert_null(store_get(s, STORE_MAPCACHE, key, sizeof(key), &len));
+	/* Many changes: the ring grows around its end. */
+	n->conf.itr.cache_max = 4096;
+	for (unsigned i = 0; i < 70; i++)
+		store_number(n, i, 10);
+	node_run(n, 25);
+	for (unsigned i = 70; i < 1000; i++)
+		store_number(n, i, 10);
+	node_run(n, 2000);
+	node_stop(n);
+	node_start(n);
+	assert_int_equal(map_cache_count(n->x.map_cache), 1000);
+}
+
 /* Locators: { address, priority, weight, reachable } */
 struct given {
 	const char *rloc;
@@ -560,6 +762,13 @@ main(void)
 		TEST(test_bound),
 		TEST(test_refresh),
 		TEST(test_survives_restart),
+		TEST(test_all_expire_at_once),
+		TEST(test_remove_many_under),
+		TEST(test_smaller_bound),
+		TEST(test_refresh_of_many),
+		TEST(test_origin),
+		TEST(test_walk_about),
+		TEST(test_snapshot_is_soon),
 		TEST(test_pick_rules),
 		TEST(test_pick_family),
 		TEST(test_pick_weights),
