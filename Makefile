@@ -112,6 +112,12 @@ $(BUILD)/tests/sim/%: $(BUILD)/obj/tests/sim/%.o $(BUILD)/obj/tests/sim/sim.o $(
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
 
+# Measuring programs of 'make bench'; tests/bench/run runs them.
+bench_bin := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/bench_*.c))
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(xtr_lib) $(common_lib)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(PKG_LIBS)
+
 # Fuzz targets: libFuzzer, clang only; 'make fuzz T=600' runs each that long.
 T ?= 20
 fuzz_bin := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -142,10 +148,10 @@ demo: deps
 demo-down:
 	$(Q)$(PYTHON) tests/lab/demo.py --down
 
-# Ten moves, beside the gap of a plain bridged move of the same run.
-bench: all
-	$(Q)$(PYTHON) tests/lab/demo.py --build $(BUILD) --moves 10 --bridged \
-		--json $(BUILD)/bench.json
+# Tables of a million; then ten moves, beside the gap of a plain bridged move of
+# the same run.  'make bench B=cache' runs tests/bench/bench_cache.c alone.
+bench: all $(bench_bin)
+	$(Q)tests/bench/run --build $(BUILD) $(B)
 
 deps:
 	$(Q)contrib/deps.sh
