@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * service.c - one datagram to the service manager, no core dumps.
+ * service.c - one datagram to the service manager, no core dumps, the allocator.
  *
  * The datagram by hand: the protocol is stable and public, and libsystemd would be a library
  * more for it.
  */
 #include "common/service.h"
 
+#include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+enum { MMAP_OCTETS = 256 << 10 };
 
 void
 service_notify(const char *state)
@@ -42,4 +45,15 @@ service_protect(void)
 {
 	/* RLIMIT_CORE does not hold for core dumps that go into a pipe. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void
+service_allocate(void)
+{
+	/* Set once, it is no longer adapted, and neither is the trimming. */
+	(void)mallopt(M_MMAP_THRESHOLD, MMAP_OCTETS);
+	(void)mallopt(M_TRIM_THRESHOLD, MMAP_OCTETS);
+	/* Small chunks are put together as they are freed, not a million of
+	 * them by the one that is unlucky. */
+	(void)mallopt(M_MXFAST, 0);
 }

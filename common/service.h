@@ -4,7 +4,7 @@
 
 /*
  * service.h - what a daemon tells the system it runs on: its service manager,
- * and that its memory holds secrets.
+ * and how its memory is to be treated.
  */
 
 /*
@@ -20,5 +20,12 @@ void service_notify(const char *state);
  * memory holds keys.
  */
 void service_protect(void);
+
+/*
+ * No single allocation or free takes long: large tables stay out of the heap, so
+ * that they grow without being copied (glibc would stop doing so after the first
+ * one that is freed), and freed entries are not collected to be dealt with later.
+ */
+void service_allocate(void);
 
 #endif

@@ -253,6 +253,7 @@ main(int argc, char **argv)
 		return code;
 	}
 	service_protect();
+	service_allocate();
 	clock_system(&clock);
 	d.x.conf = conf;
 	d.x.clock = &clock;

@@ -47,18 +47,18 @@ enum cache_origin {
 
 struct map_cache_entry {
 	struct eid eid;
-	uint16_t version; /* of the mapping, RFC 9302; 0 = none */
-	uint32_t ttl_min; /* as received, clamped */
-	uint8_t action;	  /* enum lisp_action, when n_locators is 0 */
-	uint8_t origin;	  /* enum cache_origin */
-	bool unsaved;	  /* snapshot.c will write it */
-	struct addr from; /* AFI_NONE: not known */
+	uint32_t ttl_min;    /* as received, clamped */
+	uint16_t version;    /* of the mapping, RFC 9302; 0 = none */
+	struct addr from;    /* AFI_NONE: not known */
+	uint16_t n_locators; /* IPv4 and IPv6 ones, in the record's order */
+	/* Behind them: LCAFs we do not act on, to be shown. */
+	uint16_t n_unused;
+	uint8_t action; /* enum lisp_action, when n_locators is 0 */
+	uint8_t origin; /* enum cache_origin */
+	bool unsaved;	/* snapshot.c will write it */
 	struct mono learned, expires;
 	struct mono used; /* last packet; no meaning before the first */
 	uint64_t packets, bytes;
-	unsigned n_locators; /* IPv4 and IPv6 ones, in the record's order */
-	unsigned
-	    n_unused; /* behind them: LCAFs we do not act on, to be shown */
 	struct cache_locator *locators; /* and the octets of the LCAFs */
 };
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/service.h"
 #include "tests/bench/bench.h"
 #include "tests/unit/xtr/node.h"
 
@@ -410,6 +411,7 @@ measure_stalls(void)
 int
 main(int argc, char **argv)
 {
+	service_allocate(); /* as main.c does */
 	if (argc < 2 || strstr(argv[1], "bytes"))
 		measure_bytes();
 	if (argc < 2 || strstr(argv[1], "lookups"))
