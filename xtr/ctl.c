@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/ctl_server.h"
+#include "xtr/ctl_explain.h"
 #include "xtr/ctl_show.h"
 #include "xtr/eids.h"
 #include "xtr/mobility.h"
@@ -30,6 +31,14 @@ on_show(void *arg, const json_t *request, const char **error)
 	struct ctl *c = arg;
 
 	return ctl_show(c->x, request, error);
+}
+
+static json_t *
+on_explain(void *arg, const json_t *request, const char **error)
+{
+	struct ctl *c = arg;
+
+	return ctl_explain(c->x, request, error);
 }
 
 /* One row: the EID as it is now. */
@@ -94,6 +103,7 @@ on_reload(void *arg, const json_t *request, const char **error)
 
 static const struct ctl_command commands[] = {
 	{ "show", NULL, on_show, NULL },
+	{ "explain", NULL, on_explain, NULL },
 	{ "move", NULL, on_move, NULL },
 	{ "reload", NULL, on_reload, NULL },
 	{ 0 },

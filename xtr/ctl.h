@@ -6,6 +6,7 @@
  * ctl.h - xtrd's control socket: common/ctl_server.h with xtrd's commands.
  *
  *	show WHAT	tables, see ctl_show.h
+ *	explain EID	what happens to its packets, see ctl_explain.h
  *	move		{"eid":"10.1.1.10","to":"here"}: docs/cpm.md 6.11
  *	reload		reads the configuration file again
  */

@@ -500,3 +500,27 @@ forward_in(
 		break;
 	}
 }
+
+/* For those who ask. */
+
+struct eid_entry *
+forward_entry(const struct xtr *x, const struct eid *host)
+{
+	return entry_of(x, host);
+}
+
+const struct addr *
+forward_away_rloc(const struct xtr *x, const struct eid_entry *e)
+{
+	bool split;
+
+	return away_rloc(x, e, NULL, &split);
+}
+
+bool
+forward_source_allowed(const struct xtr *x, const struct addr *source)
+{
+	const struct inner in = { .source = *source };
+
+	return source_allowed(x, &in);
+}

@@ -29,4 +29,15 @@ struct forward_outer {
 void forward_in(
     struct xtr *, const struct forward_outer *, uint8_t *payload, size_t len);
 
+/*
+ * For those who ask what forward_out() would do: the entry of ours that decides
+ * about a host, or NULL; the RLOC for one that is away, or NULL; whether packets
+ * from 'source' may leave.
+ */
+struct eid_entry;
+struct eid_entry *forward_entry(const struct xtr *, const struct eid *host);
+const struct addr *
+forward_away_rloc(const struct xtr *, const struct eid_entry *);
+bool forward_source_allowed(const struct xtr *, const struct addr *source);
+
 #endif

@@ -257,3 +257,11 @@ resolver_ask(struct lookup *l, unsigned nth)
 		m.nonce = pending_nonce(l, resolver, 0);
 	resolver_tell(x, resolver, &l->eid, &m);
 }
+
+const struct addr *
+resolver_nth(const struct xtr *x, const struct eid *eid, unsigned nth)
+{
+	const struct conf_mapping_system *system;
+
+	return resolver_of(x, eid, nth, &system);
+}

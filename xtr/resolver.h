@@ -18,6 +18,9 @@
 
 /* How many there are for this EID. */
 unsigned resolver_count(const struct xtr *, const struct eid *);
+/* Who is asked about 'eid' at the 'nth' sending of a question; NULL: nobody. */
+const struct addr *
+resolver_nth(const struct xtr *, const struct eid *eid, unsigned nth);
 /* This one has answered. */
 void resolver_answered(struct xtr *, const struct addr *);
 
