@@ -10,16 +10,31 @@
 #include "common/addr.h"
 #include "common/err.h"
 
-enum { LIG_TRIES = 3, LIG_WAIT_MS = 1000 };
+enum { LIG_TRIES = 3, LIG_WAIT_MS = 1000, LIG_ADDRESSES_MAX = 8 };
+
+struct lig_question {
+	struct eid eid;
+	struct eid source; /* Source-EID; AFI_NONE: none */
+	struct addr resolver;
+};
 
 /*
- * Sends a Map-Request for 'eid' in an ECM to 'resolver' (RFC 9301 5.2, 5.8)
- * from a UDP port of its own, LIG_TRIES times, LIG_WAIT_MS apart, until a
- * Map-Reply comes.  The ITR-RLOC is the source address towards the resolver.
+ * Sends a Map-Request in an ECM to the resolver (RFC 9301 5.2, 5.8) from a UDP
+ * port of its own, LIG_TRIES times, LIG_WAIT_MS apart, until a Map-Reply comes.
+ * ITR-RLOCs are the source address towards the resolver and, if the host has a
+ * route in the other family, one of that: an ETR may have only one of them.
+ *
  * '*rows' gets one row per record of the reply, a new reference.
- * ERR_NOT_FOUND: nobody answered.  ERR_IO: cannot send, errno says why.
+ * ERR_NOT_FOUND: nobody answered; errno is what the network said, or 0.
+ * ERR_IO: cannot send, errno says why.
  */
-enum err lig_ask(
-    const struct eid *eid, const struct addr *resolver, json_t **rows) MUST_USE;
+enum err lig_ask(const struct lig_question *, json_t **rows) MUST_USE;
+
+/*
+ * The addresses of an address or a host name, at most LIG_ADDRESSES_MAX; 0 with
+ * '*error' set to a sentence if there are none.
+ */
+unsigned lig_resolve(
+    const char *name, struct addr out[LIG_ADDRESSES_MAX], const char **error);
 
 #endif

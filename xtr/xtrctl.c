@@ -3,7 +3,8 @@
  * xtrctl.c - shows and steers xtrd and vmagent: words -> one JSON request on
  * the control socket -> text (xtrctl_print.c) or the reply as it came.
  *
- * 'lig' needs the daemon only for its Map-Resolvers; the question is lig.c's.
+ * 'lig' needs the daemon only for its Map-Resolvers, and not if they are given;
+ * the question is lig.c's.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -39,35 +40,41 @@ struct options {
 	const char *socket;
 	bool agent, json, all, wide, to_here;
 	long limit; /* 0: the daemon's own */
+	const char *from, *flow;
 };
 
 static void
 usage(FILE *f)
 {
-	fputs("usage: xtrctl [-aw] [-s SOCKET] [--json] COMMAND\n"
-	      "\n"
-	      "  show TABLE [EID|VM]   eids map-cache locators registrations\n"
-	      "                        registers requesters subscriptions "
-	      "moves\n"
-	      "                        interfaces counters config resolvers;\n"
-	      "                        of vmagent: vms peers moves counters\n"
-	      "                        status config\n"
-	      "  lig EID [@RESOLVER]   ask the mapping system\n"
-	      "  move EID --to-here    this site has the EID now\n"
-	      "  reload                read the configuration file again\n"
-	      "\n"
-	      "  -a, --agent           vmagent instead of xtrd\n"
-	      "  -s, --socket SOCKET   default " XTRD_SOCKET ",\n"
-	      "                        with -a " AGENT_SOCKET "\n"
-	      "  --json                print the reply as it came\n"
-	      "  -w, --wide            all columns\n"
-	      "  --all                 counters that are zero, VMs that have "
-	      "left\n"
-	      "  --limit N             as many rows at most\n"
-	      "  --version, --help\n"
-	      "\n"
-	      "Exit status: 0 done, 1 refused, 2 usage, 3 no daemon,\n"
-	      "4 no answer (lig).  More in xtrctl(8).\n",
+	fputs(
+	    "usage: xtrctl [-aw] [-s SOCKET] [--json] COMMAND\n"
+	    "\n"
+	    "  show TABLE [EID|VM]   eids map-cache locators registrations\n"
+	    "                        registers requesters subscriptions "
+	    "moves\n"
+	    "                        interfaces counters config resolvers;\n"
+	    "                        of vmagent: vms peers moves counters\n"
+	    "                        status config\n"
+	    "  lig EID [@RESOLVER]...\n"
+	    "                        ask the mapping system\n"
+	    "  explain EID           what happens to its packets, and why\n"
+	    "  move EID --to-here    this site has the EID now\n"
+	    "  reload                read the configuration file again\n"
+	    "\n"
+	    "  -a, --agent           vmagent instead of xtrd\n"
+	    "  -s, --socket SOCKET   default " XTRD_SOCKET ",\n"
+	    "                        with -a " AGENT_SOCKET "\n"
+	    "  --json                print the reply as it came\n"
+	    "  -w, --wide            all columns\n"
+	    "  --all                 counters that are zero, VMs that have "
+	    "left\n"
+	    "  --limit N             as many rows at most\n"
+	    "  --from EID            lig, explain: on behalf of this one\n"
+	    "  --flow PROTO:S:D      explain: of this flow, as tcp:40000:443\n"
+	    "  --version, --help\n"
+	    "\n"
+	    "Exit status: 0 done, 1 refused, 2 usage, 3 no daemon,\n"
+	    "4 no answer (lig).  More in xtrctl(8).\n",
 	    f);
 }
 
@@ -296,30 +303,49 @@ lig_print(const struct options *o, json_t *rows)
 	return EXIT_DONE;
 }
 
-static enum exit_code
-lig_one(const struct options *o, const struct eid *eid, const char *resolver)
+/* Says why 'q' has no answer. */
+static void
+lig_complain(const struct lig_question *q, enum err err)
 {
-	struct addr a;
+	const int said = errno;
+	char resolver[ADDR_STR_MAX];
+
+	fprintf(stderr, "xtrctl: %s: ", addr_str(&q->resolver, resolver));
+	if (err == ERR_NOT_FOUND)
+		fprintf(stderr, "no answer to %d Map-Requests%s%s\n", LIG_TRIES,
+		    said ? ": " : "", said ? strerror(said) : "");
+	else
+		fprintf(stderr, "%s\n",
+		    err == ERR_IO ? strerror(said) : err_str(err));
+}
+
+/* The addresses of 'resolver', one after the other, until one answers. */
+static enum exit_code
+lig_one(const struct options *o, struct lig_question *q, const char *resolver)
+{
+	struct addr addresses[LIG_ADDRESSES_MAX];
+	const char *error = NULL;
+	unsigned n = lig_resolve(resolver, addresses, &error);
 	json_t *rows;
 	enum err err;
 
-	if (addr_parse(resolver, &a) || a.afi == AFI_MAC) {
-		fprintf(stderr, "xtrctl: %s: no IP address\n", resolver);
+	if (!n) {
+		fprintf(stderr, "xtrctl: %s: %s\n", resolver, error);
 		return EXIT_USAGE;
 	}
-	err = lig_ask(eid, &a, &rows);
-	if (!err)
-		return lig_print(o, rows);
-	fprintf(stderr, "xtrctl: %s: %s\n", resolver,
-	    err == ERR_NOT_FOUND ? "no answer"
-		: err == ERR_IO	 ? strerror(errno)
-				 : err_str(err));
+	for (unsigned i = 0; i < n; i++) {
+		q->resolver = addresses[i];
+		err = lig_ask(q, &rows);
+		if (!err)
+			return lig_print(o, rows);
+		lig_complain(q, err);
+	}
 	return EXIT_NO_ANSWER;
 }
 
-/* One after the other, until one answers. */
+/* Those of the daemon, one after the other, until one answers. */
 static enum exit_code
-lig_all(const struct options *o, const struct eid *eid)
+lig_configured(const struct options *o, struct lig_question *q)
 {
 	enum exit_code code;
 	json_t *request = request_new("show"), *reply, *rows;
@@ -329,6 +355,9 @@ lig_all(const struct options *o, const struct eid *eid)
 	code = ctl_ask(o, request, &line, &reply);
 	free(line);
 	rows = json_object_get(reply, "rows");
+	if (code == EXIT_NO_DAEMON)
+		fprintf(
+		    stderr, "xtrctl: without a daemon: lig EID @RESOLVER\n");
 	if (code == EXIT_DONE && json_array_size(rows) == 0) {
 		fprintf(stderr, "xtrctl: no Map-Resolver is configured\n");
 		code = EXIT_REFUSED;
@@ -337,7 +366,7 @@ lig_all(const struct options *o, const struct eid *eid)
 		const char *address = json_string_value(
 		    json_object_get(json_array_get(rows, i), "address"));
 
-		code = lig_one(o, eid, address ? address : "?");
+		code = lig_one(o, q, address ? address : "?");
 		if (code == EXIT_DONE)
 			break;
 	}
@@ -348,15 +377,44 @@ lig_all(const struct options *o, const struct eid *eid)
 static enum exit_code
 cmd_lig(const struct options *o, char **words, int n)
 {
-	struct eid eid;
+	struct lig_question q = { .source.addr.afi = AFI_NONE };
+	enum exit_code code = EXIT_NO_ANSWER;
 
-	if (n < 1 || n > 2 || (n == 2 && words[1][0] != '@') || o->agent)
-		return bad_usage("lig EID [@RESOLVER]");
-	if (eid_parse(words[0], &eid)) {
-		fprintf(stderr, "xtrctl: %s: no EID\n", words[0]);
+	for (int i = 1; i < n; i++)
+		if (words[i][0] != '@')
+			n = 0;
+	if (n < 1 || o->agent)
+		return bad_usage("lig EID [@RESOLVER]...");
+	if (eid_parse(words[0], &q.eid) ||
+	    (o->from && eid_parse(o->from, &q.source))) {
+		fprintf(stderr, "xtrctl: %s: no EID\n",
+		    eid_parse(words[0], &q.eid) ? words[0] : o->from);
 		return EXIT_USAGE;
 	}
-	return n == 2 ? lig_one(o, &eid, words[1] + 1) : lig_all(o, &eid);
+	if (n == 1)
+		return lig_configured(o, &q);
+	for (int i = 1; i < n; i++) {
+		code = lig_one(o, &q, words[i] + 1);
+		if (code != EXIT_NO_ANSWER)
+			break;
+	}
+	return code;
+}
+
+static enum exit_code
+cmd_explain(const struct options *o, char **words, int n)
+{
+	json_t *request;
+
+	if (n != 1 || o->agent)
+		return bad_usage("explain EID [--from EID [--flow FLOW]]");
+	request = request_new("explain");
+	json_object_set_new(request, "eid", json_string(words[0]));
+	if (o->from)
+		json_object_set_new(request, "source", json_string(o->from));
+	if (o->flow)
+		json_object_set_new(request, "flow", json_string(o->flow));
+	return run(o, request, "explain");
 }
 
 static const struct {
@@ -365,11 +423,20 @@ static const struct {
 } commands[] = {
 	{ "show", cmd_show },
 	{ "lig", cmd_lig },
+	{ "explain", cmd_explain },
 	{ "move", cmd_move },
 	{ "reload", cmd_reload },
 };
 
-enum { OPT_JSON = 256, OPT_ALL, OPT_LIMIT, OPT_TO_HERE, OPT_VERSION };
+enum {
+	OPT_JSON = 256,
+	OPT_ALL,
+	OPT_LIMIT,
+	OPT_TO_HERE,
+	OPT_FROM,
+	OPT_FLOW,
+	OPT_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "agent", no_argument, NULL, 'a' },
@@ -379,6 +446,8 @@ static const struct option long_options[] = {
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "to-here", no_argument, NULL, OPT_TO_HERE },
+	{ "from", required_argument, NULL, OPT_FROM },
+	{ "flow", required_argument, NULL, OPT_FLOW },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -408,6 +477,12 @@ parse_option(struct options *o, int opt, enum exit_code *code)
 		return true;
 	case OPT_TO_HERE:
 		o->to_here = true;
+		return true;
+	case OPT_FROM:
+		o->from = optarg;
+		return true;
+	case OPT_FLOW:
+		o->flow = optarg;
 		return true;
 	case OPT_LIMIT:
 		o->limit = strtol(optarg, &end, 10);

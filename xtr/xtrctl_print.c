@@ -445,6 +445,18 @@ print_move(FILE *f, const json_t *row)
 		print_step(f, json_array_get(steps, i), zero);
 }
 
+/* Lines as they are. */
+static void
+print_text(FILE *f, const json_t *lines)
+{
+	for (size_t i = 0; i < json_array_size(lines); i++) {
+		char *s = cell("text", json_array_get(lines, i));
+
+		fprintf(f, "%s\n", s);
+		free(s);
+	}
+}
+
 void
 print_rows(FILE *f, const char *table, const json_t *rows, bool wide)
 {
@@ -454,7 +466,9 @@ print_rows(FILE *f, const char *table, const json_t *rows, bool wide)
 
 	if (!first)
 		return;
-	if (strcmp(table, "moves") == 0 && has_steps)
+	if (strcmp(table, "explain") == 0)
+		print_text(f, json_object_get(first, "text"));
+	else if (strcmp(table, "moves") == 0 && has_steps)
 		for (size_t i = 0; i < json_array_size(rows); i++)
 			print_move(f, json_array_get(rows, i));
 	else if (yaml)

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,8 +29,10 @@
 
 struct server {
 	int fd, etr;
+	size_t itr_at;
 	unsigned ignore; /* requests before the one answered */
 	bool negative, wrong_nonce_first;
+	struct eid source; /* of the question */
 	pthread_t thread;
 	/* What came. */
 	unsigned n;
@@ -107,10 +110,10 @@ serve(void *arg)
 		s->n++;
 	} while (s->n <= s->ignore);
 	if (ecm_decode(s->bytes, (size_t)len, &s->ecm) ||
-	    s->ecm.payload_len < ITR_AT + 4)
+	    s->ecm.payload_len < s->itr_at + 4)
 		return NULL;
 	/* No decoder takes a loopback address for an RLOC. */
-	itr = s->bytes + (s->ecm.payload - s->bytes) + ITR_AT;
+	itr = s->bytes + (s->ecm.payload - s->bytes) + s->itr_at;
 	memcpy(&from.sin_addr, itr, 4);
 	memcpy(itr, "\xcb\x00\x71\x01", 4);
 	if (map_request_decode(s->ecm.payload, s->ecm.payload_len, &s->request))
@@ -130,6 +133,7 @@ setup(void **state)
 
 	s->fd = udp(RESOLVER, LISP_CONTROL_PORT);
 	s->etr = udp(ETR, LISP_CONTROL_PORT);
+	s->itr_at = ITR_AT;
 	*state = s;
 	return 0;
 }
@@ -148,16 +152,15 @@ teardown(void **state)
 static enum err
 ask(struct server *s, const char *text, json_t **rows)
 {
-	struct addr resolver;
-	struct eid eid;
+	struct lig_question q = { .source = s->source };
 	enum err err;
 
 	if (s->fd < 0 || s->etr < 0)
 		skip(); /* somebody has port 4342 on all addresses */
-	assert_int_equal(addr_parse(RESOLVER, &resolver), ERR_OK);
-	assert_int_equal(eid_parse(text, &eid), ERR_OK);
+	assert_int_equal(addr_parse(RESOLVER, &q.resolver), ERR_OK);
+	assert_int_equal(eid_parse(text, &q.eid), ERR_OK);
 	pthread_create(&s->thread, NULL, serve, s);
-	err = lig_ask(&eid, &resolver, rows);
+	err = lig_ask(&q, rows);
 	shutdown(s->fd, SHUT_RDWR);
 	pthread_join(s->thread, NULL);
 	return err;
@@ -168,6 +171,7 @@ answered(void **state)
 {
 	struct server *s = *state;
 	json_t *rows, *row, *locators;
+	char nonce[20];
 
 	s->wrong_nonce_first = true;
 	assert_int_equal(ask(s, "10.1.1.10", &rows), ERR_OK);
@@ -181,6 +185,13 @@ answered(void **state)
 	    json_string_value(json_object_get(row, "action")), "encapsulate");
 	assert_int_equal(
 	    json_integer_value(json_object_get(row, "ttl_min")), 15);
+	assert_string_equal(
+	    json_string_value(json_object_get(row, "resolver")), RESOLVER);
+	assert_int_equal(json_integer_value(json_object_get(row, "try")), 1);
+	snprintf(nonce, sizeof(nonce), "%016llx",
+	    (unsigned long long)s->request.nonce);
+	assert_string_equal(
+	    json_string_value(json_object_get(row, "nonce")), nonce);
 	locators = json_object_get(row, "locators");
 	assert_int_equal(json_array_size(locators), 1);
 	assert_string_equal(json_string_value(json_object_get(
@@ -189,7 +200,7 @@ answered(void **state)
 	json_decref(rows);
 
 	/* What was asked. */
-	assert_int_equal(s->request.n_itr_rlocs, 1);
+	assert_in_range(s->request.n_itr_rlocs, 1, 2);
 	assert_int_equal(s->request.source_eid.addr.afi, AFI_NONE);
 	assert_int_equal(s->request.records[0].eid_bits, 32);
 	assert_false(s->request.smr || s->request.probe);
@@ -207,7 +218,8 @@ other_family(void **state)
 	s->negative = true;
 	assert_int_equal(ask(s, "[7]fd01::1", &rows), ERR_OK);
 	assert_int_equal(s->ecm.source.afi, AFI_IPV6);
-	assert_memory_equal(s->ecm.source.bytes, zero, 16);
+	if (s->request.n_itr_rlocs == 1) /* this host has no IPv6 */
+		assert_memory_equal(s->ecm.source.bytes, zero, 16);
 	assert_int_equal(s->request.itr_rlocs[0].addr.afi, AFI_IPV4);
 	assert_int_equal(s->request.records[0].eid.iid, 7);
 	assert_string_equal(json_string_value(json_object_get(
@@ -230,6 +242,37 @@ asked_again(void **state)
 	json_decref(rows);
 }
 
+/* On behalf of an EID. */
+static void
+with_source(void **state)
+{
+	struct server *s = *state;
+	json_t *rows;
+
+	s->itr_at = ITR_AT + 4;
+	assert_int_equal(eid_parse("10.3.0.10", &s->source), ERR_OK);
+	assert_int_equal(ask(s, "10.1.1.10", &rows), ERR_OK);
+	assert_memory_equal(
+	    s->request.source_eid.addr.bytes, "\x0a\x03\x00\x0a", 4);
+	json_decref(rows);
+}
+
+static void
+resolved(void **state)
+{
+	struct addr out[LIG_ADDRESSES_MAX];
+	const char *error = NULL;
+
+	(void)state;
+	assert_int_equal(lig_resolve("192.0.2.1", out, &error), 1);
+	assert_int_equal(out[0].afi, AFI_IPV4);
+	assert_int_equal(lig_resolve("2001:db8::1", out, &error), 1);
+	assert_int_equal(out[0].afi, AFI_IPV6);
+	assert_true(lig_resolve("localhost", out, &error) >= 1);
+	assert_int_equal(lig_resolve("no.such.name.invalid", out, &error), 0);
+	assert_non_null(error);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
@@ -239,6 +282,8 @@ main(void)
 		TEST(answered),
 		TEST(other_family),
 		TEST(asked_again),
+		TEST(with_source),
+		cmocka_unit_test(resolved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
