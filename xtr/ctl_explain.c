@@ -18,6 +18,7 @@
 #include "common/ctl_json.h"
 #include "common/ctl_server.h"
 #include "common/lisp.h"
+#include "xtr/ctl_show.h"
 #include "xtr/eids.h"
 #include "xtr/forward.h"
 #include "xtr/inner.h"
@@ -148,8 +149,7 @@ locators(
 		const struct cache_locator *l = &m->locators[i];
 		const char *why = verdict(e, m, l, s);
 		char rloc[ADDR_STR_MAX];
-		json_t *o = ctl_json_rloc(
-		    &l->rloc, l->priority, l->weight, l->reachable);
+		json_t *o = ctl_cache_locator(m, l);
 
 		json_object_set_new(o, "verdict", json_string(why));
 		if (s->of[i])
@@ -165,6 +165,16 @@ locators(
 			    addr_str(&l->rloc, rloc), l->priority, l->weight,
 			    why);
 	}
+	for (unsigned i = 0; i < m->n_unused; i++) {
+		json_t *o =
+		    ctl_cache_locator(m, &m->locators[m->n_locators + i]);
+
+		json_object_set_new(o, "verdict", json_string("not read"));
+		json_array_append_new(array, o);
+	}
+	if (m->n_unused)
+		say(e, "locators: %u more, of kinds that we do not act on",
+		    m->n_unused);
 	set(e, "locators", array);
 }
 

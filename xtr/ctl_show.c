@@ -149,9 +149,8 @@ show_eids(struct rows *r)
 
 /* --- map-cache --- */
 
-/* With the LCAF it came in, if it did. */
-static json_t *
-cache_locator_json(
+json_t *
+ctl_cache_locator(
     const struct map_cache_entry *e, const struct cache_locator *l)
 {
 	struct lisp_addr lcaf;
@@ -180,7 +179,7 @@ cache_row(void *arg, struct map_cache_entry *e)
 	locators = json_array();
 	for (unsigned i = 0; i < e->n_locators + e->n_unused; i++)
 		json_array_append_new(
-		    locators, cache_locator_json(e, &e->locators[i]));
+		    locators, ctl_cache_locator(e, &e->locators[i]));
 	rows_add(r,
 	    json_pack("{s:o, s:I, s:s, s:I, s:o, s:I, s:I, s:o}", "eid",
 		ctl_json_eid(&e->eid), "iid", (json_int_t)e->eid.iid, "action",

@@ -26,4 +26,13 @@ enum {
  */
 json_t *ctl_show(struct xtr *, const json_t *request, const char **error);
 
+/*
+ * A locator of a map-cache entry, one we do not act on included, with the LCAF
+ * it came in, if it did.
+ */
+struct map_cache_entry;
+struct cache_locator;
+json_t *
+ctl_cache_locator(const struct map_cache_entry *, const struct cache_locator *);
+
 #endif

@@ -106,6 +106,48 @@ def test_lig_no_answer(site):
     xtrctl(site["xtr-c"], "lig", VM, f"@{topology.UPLINKS['xtr-c'][0][1]}", status=NO_ANSWER)
 
 
+def test_lig_no_answer_says_why(site):
+    """ICMP: nobody listens there.  A second resolver is asked then."""
+    c = site["xtr-c"]
+    p = c.node.run([program("xtrctl"), "lig", "10.3.0.10", f"@{topology.PEERS['peer-c'][1]}"],
+                   check=False)
+    assert p.returncode == NO_ANSWER
+    assert "no answer to 3 Map-Requests: Connection refused" in p.stderr
+    p = c.node.run([program("xtrctl"), "--json", "lig", "10.3.0.10",
+                    f"@{topology.PEERS['peer-c'][1]}", f"@{MS}"])
+    (row,) = json.loads(p.stdout)["rows"]
+    assert row["resolver"] == MS and row["try"] == 1 and len(row["nonce"]) == 16
+
+
+def test_lig_by_the_other_family(site):
+    """The resolver is asked by IPv4; the ETR has IPv6 only and answers there."""
+    node = site["xtr-a"].node
+    p = node.run([program("xtrctl"), "--json", "lig", "10.4.0.10", f"@{MS}"])
+    (row,) = json.loads(p.stdout)["rows"]
+    assert row["eid"] == "10.4.0.0/24" and row["from"] == topology.rlocs("xtr-d")[0]
+
+
+def test_lig_without_an_address(site):
+    p = site["xtr-c"].node.run([program("xtrctl"), "-s", "/nonexistent", "lig", VM], check=False)
+    assert p.returncode == NO_DAEMON and "lig EID @RESOLVER" in p.stderr
+    p = site["xtr-c"].node.run([program("xtrctl"), "lig", VM, "@no.such.name.invalid"],
+                               check=False)
+    assert p.returncode == USAGE
+
+
+def test_explain(site):
+    c = site["xtr-c"]
+    (row,) = rows(c, "explain", "10.3.0.10")
+    assert (row["kind"], row["state"], row["decision"]) == ("eid", "static", "deliver")
+    (row,) = rows(c, "explain", "10.77.0.1")
+    assert (row["kind"], row["decision"], row["resolvers"]) == ("none", "queue", [MS])
+    text = xtrctl(c, "explain", "10.77.0.1", "--from", "10.3.0.10", "--flow", "udp:1:2")
+    assert f"a packet would ask {MS}" in text and "packets: queue:" in text
+    xtrctl(c, "explain", "10.77.0.1", "--flow", "udp:1:2", status=REFUSED)
+    xtrctl(c, "explain", "10.77.0.0/16", status=REFUSED)
+    xtrctl(c, "explain", status=USAGE)
+
+
 def test_move_to_here_and_back(site):
     a, b = site["xtr-a"], site["xtr-b"]
     xtrctl(a, "move", VM, "--to-here")
@@ -147,6 +189,7 @@ def test_refusals(site):
     xtrctl(a, "show", "eids", "x", status=REFUSED)
     xtrctl(a, "move", "192.0.2.77", "--to-here", status=REFUSED)
     for words in (["nothing"], ["show"], ["move", VM], ["lig", "x"], ["lig", VM, "x"],
+                  ["lig", VM, "@192.0.2.1", "x"], ["lig", VM, "--from", "x"],
                   ["--limit", "0", "show", "eids"], ["--nothing"], []):
         xtrctl(a, *words, status=USAGE)
     p = net.run([program("xtrctl"), "-s", "/nonexistent", "show", "eids"], check=False)

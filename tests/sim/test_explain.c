@@ -249,6 +249,7 @@ static const struct given many[] = {
 static void
 test_locators(void **state)
 {
+	static const uint8_t unread[] = { 0x40, 3, 0, 0, 99, 0, 0, 0 };
 	static struct mapping m;
 	struct fixture *f = *state;
 	const struct eid eid = sim_eid("10.88.0.0/16");
@@ -258,6 +259,10 @@ test_locators(void **state)
 
 	m = (struct mapping){ .ttl_min = 10, .eid_bits = eid.bits };
 	m.eid = lisp_addr_from_eid(&eid);
+	m.locators[8] = (struct locator){ .priority = 1,
+		.weight = 50,
+		.reachable = true,
+		.addr = { .opaque = unread, .opaque_len = sizeof(unread) } };
 	for (unsigned i = 0; i < 8; i++) {
 		const struct addr a = sim_addr(many[i].rloc);
 
@@ -267,6 +272,7 @@ test_locators(void **state)
 			    .reachable = many[i].reachable,
 			    .addr = lisp_addr_from_addr(&a) };
 	}
+	m.n_locators++;
 	assert_int_equal(
 	    map_cache_store(sim_xtr(f->s, CLIENT), &eid, &m), ERR_OK);
 	row = explained(f, CLIENT, "10.88.1.1");
@@ -277,6 +283,7 @@ test_locators(void **state)
 		assert_string_equal(text(l, "rloc"), many[i].rloc);
 		assert_string_equal(text(l, "verdict"), many[i].verdict);
 	}
+	assert_true(says(row, "locators: 1 more"));
 	assert_true(says(row, "by flow, 5") || says(row, "by flow, 4"));
 
 	/* With a flow there is one answer, and not the same for all. */
