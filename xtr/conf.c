@@ -15,6 +15,7 @@
 #include "common/cpm.h"
 #include "common/lisp.h"
 #include "conf_check.h"
+#include "xtr/proxy.h"
 
 enum {
 	MINUTE = 60,
@@ -334,6 +335,14 @@ static const struct conf_item map_resolver_items[] = {
 	{ 0 },
 };
 
+static const struct conf_item petr_items[] = {
+	{ "address", CONF_ADDR, AT(conf_petr, address), .required = true },
+	{ "priority", CONF_INT, AT(conf_petr, priority), .max = 255,
+	    .dflt = 1 },
+	{ "weight", CONF_INT, AT(conf_petr, weight), .max = 255, .dflt = 100 },
+	{ 0 },
+};
+
 static const struct conf_item itr_items[] = {
 	{ "cache-max", CONF_INT, AT(conf_itr, cache_max), .min = 16,
 	    .max = 16777216, .dflt = 65536 },
@@ -343,6 +352,9 @@ static const struct conf_item itr_items[] = {
 	    .dflt = 8 },
 	{ "proxy-itrs", CONF_ADDR_LIST, AT(conf_itr, proxy_itrs), .max = 1024 },
 	{ "eid-space", CONF_PREFIX_LIST, AT(conf_itr, eid_space) },
+	{ "use-petr", CONF_LIST, AT(conf_itr, use_petr), petr_items,
+	    sizeof(struct conf_petr), .max = PROXY_PETRS_MAX,
+	    POS(conf_petr, pos) },
 	{ "natively-forward", CONF_BOOL, AT(conf_itr, natively_forward) },
 	{ 0 },
 };
@@ -372,6 +384,13 @@ static const struct conf_item reachability_items[] = {
 	{ "routes", CONF_BOOL, AT(conf_reachability, routes), .dflt = true },
 	{ "interfaces", CONF_BOOL, AT(conf_reachability, interfaces),
 	    .dflt = true },
+	{ 0 },
+};
+
+static const struct conf_item proxy_items[] = {
+	{ "pitr", CONF_BOOL, AT(conf_proxy, pitr) },
+	{ "petr", CONF_BOOL, AT(conf_proxy, petr) },
+	{ "eid-space", CONF_PREFIX_LIST, AT(conf_proxy, eid_space) },
 	{ 0 },
 };
 
@@ -412,6 +431,8 @@ static const struct conf_item items[] = {
 	    POS(xtr_conf, itr.pos) },
 	{ "reachability", CONF_STRUCT, AT(xtr_conf, reachability),
 	    reachability_items, POS(xtr_conf, reachability.pos) },
+	{ "proxy", CONF_STRUCT, AT(xtr_conf, proxy), proxy_items,
+	    POS(xtr_conf, proxy.pos) },
 	{ "control", CONF_STRUCT, AT(xtr_conf, control), control_items },
 	{ "state", CONF_STRUCT, AT(xtr_conf, state), state_items },
 	{ "listen", CONF_ADDR_LIST, AT(xtr_conf, listen), .max = LISTEN_MAX },

@@ -250,6 +250,13 @@ struct conf_map_resolver {
 	struct conf_pos pos;
 };
 
+/* itr.use-petr[] */
+struct conf_petr {
+	struct addr address;
+	int64_t priority, weight; /* defaults 1, 100 */
+	struct conf_pos pos;
+};
+
 struct conf_itr {
 	int64_t cache_max;	     /* default 65536 */
 	int64_t pending_max;	     /* lookups, default 4096 */
@@ -258,6 +265,8 @@ struct conf_itr {
 	/* struct eid: remote EID space whose routes go to the LISP device.
 	 * Empty: everything that comes from an EID of ours (a policy rule). */
 	struct conf_list eid_space;
+	struct conf_list use_petr; /* struct conf_petr: to whom what is mapped
+				    * to Natively-Forward is encapsulated */
 	bool natively_forward; /* obey action Natively-Forward; default false:
 				* unreachable, so that no EID leaks */
 	struct conf_pos pos;
@@ -274,6 +283,13 @@ struct conf_reachability {
 	int64_t probe_interval_s;      /* default 30 */
 	int64_t probe_rate;	       /* probes per second; default 100 */
 	bool icmp, routes, interfaces; /* default true */
+	struct conf_pos pos;
+};
+
+struct conf_proxy {
+	bool pitr; /* attracts packets from outside of LISP to eid_space */
+	bool petr; /* forwards packets of eid_space to outside of LISP */
+	struct conf_list eid_space; /* struct eid: EIDs of other sites */
 	struct conf_pos pos;
 };
 
@@ -297,6 +313,7 @@ struct xtr_conf {
 	struct conf_map_resolver map_resolver;
 	struct conf_itr itr;
 	struct conf_reachability reachability;
+	struct conf_proxy proxy;
 	struct conf_control control;
 	struct conf_state state;
 	struct conf_list listen; /* struct addr: default 0.0.0.0 and :: */

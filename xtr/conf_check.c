@@ -87,6 +87,13 @@ check_no_loop(struct xtr_conf *c, struct conf_pos pos, const char *what,
 		if (attracts(e, a))
 			in = e;
 	}
+	for (size_t i = 0; i < c->proxy.eid_space.n; i++) {
+		const struct eid *e =
+		    conf_at(c->proxy.eid_space, struct eid, i);
+
+		if (attracts(e, a))
+			in = e;
+	}
 	if (in)
 		conf_error(c->doc, pos,
 		    "%s: %s lies inside the EID prefix %s, its packets would "
@@ -227,7 +234,7 @@ check_site(struct xtr_conf *c)
 	struct conf_site *s = &c->site;
 	bool is_xtr = s->rlocs.n || c->mapping_systems.n || c->eids.n ||
 	    c->mobility.prefixes.n || c->mobility.hypervisors.n ||
-	    c->mobility.sites.n;
+	    c->mobility.sites.n || c->proxy.pitr || c->proxy.petr;
 	const struct addr *lowest = NULL;
 	char what[CONF_WHAT_MAX];
 
@@ -554,4 +561,5 @@ conf_check(struct xtr_conf *c)
 	check_map_resolver(c);
 	check_itr(c);
 	fill_reachability(&c->reachability);
+	conf_check_proxy(c);
 }

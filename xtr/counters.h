@@ -78,6 +78,8 @@
 	X(data_decapsulated, "data.decapsulated") \
 	X(data_reencapsulated, "data.reencapsulated") \
 	X(data_native, "data.native") \
+	X(data_to_petr, "data.to-petr") \
+	X(data_petr, "data.petr") \
 	X(data_queued, "data.queued") \
 	X(data_drop_miss, "data.drop.queue-full") \
 	X(data_drop_unanswered, "data.drop.unanswered") \
@@ -86,6 +88,7 @@
 	X(data_drop_split, "data.drop.split-horizon") \
 	X(data_drop_not_local, "data.drop.not-a-local-eid") \
 	X(data_drop_source, "data.drop.source") \
+	X(data_drop_relay, "data.drop.petr-source") \
 	X(data_drop_negative, "data.drop.negative") \
 	X(data_drop_no_locator, "data.drop.no-locator") \
 	X(data_drop_malformed, "data.drop.malformed") \

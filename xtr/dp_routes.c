@@ -29,8 +29,9 @@ plan_init(struct plan *p, const struct xtr_conf *conf, int device)
 	*p = (struct plan){ .device = device,
 		.table = (uint32_t)conf->dataplane.table,
 		.by_source = conf->itr.eid_space.n == 0 };
-	p->routes =
-	    calloc(2 * own + 2 * conf->itr.eid_space.n + 4, sizeof(*p->routes));
+	p->routes = calloc(
+	    2 * (own + conf->itr.eid_space.n + conf->proxy.eid_space.n) + 4,
+	    sizeof(*p->routes));
 	p->rules = calloc(2 * own + 1, sizeof(*p->rules));
 	return p->routes && p->rules ? ERR_OK : ERR_NOMEM;
 }
@@ -107,6 +108,9 @@ plan_make(struct plan *p, const struct xtr_conf *conf)
 	}
 	for (size_t i = 0; i < conf->itr.eid_space.n; i++)
 		plan_device(p, conf_at(conf->itr.eid_space, struct eid, i),
+		    ROUTE_TABLE_MAIN);
+	for (size_t i = 0; conf->proxy.pitr && i < conf->proxy.eid_space.n; i++)
+		plan_device(p, conf_at(conf->proxy.eid_space, struct eid, i),
 		    ROUTE_TABLE_MAIN);
 	for (int v6 = 0; v6 < 2 && p->by_source; v6++) {
 		struct addr any = addr_make(v6 ? AFI_IPV6 : AFI_IPV4, zero);

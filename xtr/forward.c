@@ -30,6 +30,7 @@
 #include "xtr/itr.h"
 #include "xtr/map_cache.h"
 #include "xtr/mobility.h"
+#include "xtr/proxy.h"
 #include "xtr/requesters.h"
 #include "xtr/signs.h"
 #include "xtr/smr.h"
@@ -229,6 +230,36 @@ is_our_own(const struct xtr *x, const struct inner *in)
 	return wire_get_u16(&r) == LISP_DATA_PORT;
 }
 
+/*
+ * To a destination that is no EID: through a PETR, or as it is.  False if
+ * neither may be.  What an EID space or a PITR's route brought here would come
+ * back by that route.
+ */
+static bool
+out_of_lisp(struct xtr *x, struct inner *in, const struct eid *destination)
+{
+	const struct conf_itr *c = &x->conf->itr;
+	const uint32_t hash = inner_flow_hash(in);
+	struct addr petr;
+
+	if (proxy_attracts(x, destination))
+		return false;
+	if (c->use_petr.n) {
+		if (!proxy_petr(x, hash, &petr))
+			return false;
+		encapsulate(x, in, &plain, &petr, hash, NULL,
+		    &x->counters.data_to_petr);
+		return true;
+	}
+	if (!c->natively_forward || c->eid_space.n)
+		return false;
+	if (x->dp->ops->native(x->dp, &in->destination, in->packet, in->len))
+		x->counters.data_drop_io++;
+	else
+		x->counters.data_native++;
+	return true;
+}
+
 static void
 negative(struct xtr *x, struct inner *in, const struct map_cache_entry *m,
     const struct eid *destination, const struct eid *source)
@@ -240,15 +271,9 @@ negative(struct xtr *x, struct inner *in, const struct map_cache_entry *m,
 		itr_on_miss(x, destination, source, in->packet, in->len);
 		return;
 	case LISP_NATIVELY_FORWARD:
-		/* With an EID space our route would bring it back to us. */
-		if (!x->conf->itr.natively_forward || x->conf->itr.eid_space.n)
-			break;
-		if (x->dp->ops->native(
-			x->dp, &in->destination, in->packet, in->len))
-			x->counters.data_drop_io++;
-		else
-			x->counters.data_native++;
-		return;
+		if (out_of_lisp(x, in, destination))
+			return;
+		break;
 	case LISP_DROP_POLICY:
 	case LISP_DROP_AUTH:
 		reason = ICMP_PROHIBITED;
@@ -452,6 +477,34 @@ in_away(struct xtr *x, const struct forward_outer *o, struct inner *in,
 	smr_late_sender(x, e, &o->from, source);
 }
 
+/* For no EID of ours: a PETR takes it out of LISP (RFC 6832 6). */
+static void
+in_elsewhere(struct xtr *x, const struct forward_outer *o, struct inner *in,
+    const struct eid *source, const struct eid *destination)
+{
+	switch (proxy_leaves(x, source, destination)) {
+	case PROXY_NOT_OURS:
+		x->counters.data_drop_not_local++;
+		return;
+	case PROXY_STRANGER:
+		x->counters.data_drop_relay++;
+		return;
+	case PROXY_FORWARD:
+		break;
+	}
+	if (!source_elsewhere(x, in, source)) {
+		x->counters.data_drop_source++;
+		return;
+	}
+	if (!decapsulate(x, o, in))
+		return;
+	/* The kernel is the router from here on: TTL, ICMP errors. */
+	if (x->dp->ops->deliver(x->dp, in->packet, in->len))
+		x->counters.data_drop_io++;
+	else
+		x->counters.data_petr++;
+}
+
 void
 forward_in(
     struct xtr *x, const struct forward_outer *o, uint8_t *payload, size_t len)
@@ -471,8 +524,12 @@ forward_in(
 	destination = eid_host(h.iid, &in.destination);
 	e = entry_of(x, &destination);
 	/* The device belongs to instance 0: no other one is delivered. */
-	if (!e || h.iid) {
+	if (h.iid) {
 		x->counters.data_drop_not_local++;
+		return;
+	}
+	if (!e) {
+		in_elsewhere(x, o, &in, &source, &destination);
 		return;
 	}
 	if (!source_elsewhere(x, &in, &source)) {

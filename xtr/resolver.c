@@ -10,6 +10,7 @@
 #include "common/lisp.h"
 #include "common/msg.h"
 #include "xtr/output.h"
+#include "xtr/proxy.h"
 #include "xtr/subscribe.h"
 
 enum { ITR_RLOCS_SENT = 16 }; /* ours: 18 octets each if of IPv6 */
@@ -247,7 +248,8 @@ resolver_ask(struct lookup *l, unsigned nth)
 
 	if (!resolver)
 		return;
-	if (l->has_source)
+	m.pitr = proxy_asks(x, l->has_source ? &l->source : NULL);
+	if (l->has_source && !m.pitr)
 		m.source_eid = lisp_addr_from_eid(&l->source);
 	add_itr_rlocs(x, &m);
 	m.records[0].eid = lisp_addr_from_eid(&l->eid);

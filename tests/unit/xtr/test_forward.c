@@ -194,6 +194,24 @@ setup_native(void **state)
 }
 
 static int
+setup_use_petr(void **state)
+{
+	*state = rig_new("itr: { use-petr: [ { address: 203.0.113.7 },\n"
+			 "  { address: 203.0.113.8 },\n"
+			 "  { address: '2001:db8:7::9', priority: 2 } ] }\n");
+	return 0;
+}
+
+static int
+setup_proxy(void **state)
+{
+	*state = rig_new("proxy: { pitr: true, petr: true,\n"
+			 "  eid-space: [ 10.3.0.0/16, 'fd03::/32' ] }\n"
+			 "itr: { natively-forward: true }\n");
+	return 0;
+}
+
+static int
 teardown(void **state)
 {
 	struct rig *r = *state;
@@ -438,6 +456,65 @@ out_natively_if_configured(void **state)
 	one(r, NATIVE);
 	assert_int_equal(r->sent[0].bytes[0], 0x45);
 	assert_int_equal(r->x.counters.data_native, 1);
+}
+
+/* Both of the best priority, and a flow keeps its own; never the third. */
+static void
+out_through_a_petr(void **state)
+{
+	struct rig *r = *state;
+	const struct addr petrs[] = { packet_addr("203.0.113.7"),
+		packet_addr("203.0.113.8") };
+	unsigned n[2] = { 0 };
+
+	dynamic(r, "10.1.1.10", EID_LOCAL);
+	cache(r, "0.0.0.0/0", NULL, LISP_NATIVELY_FORWARD);
+	for (uint16_t port = 1; port <= 64; port++) {
+		struct packet_spec s = vm_to_peer;
+		struct addr to;
+
+		s.sport = port;
+		out(r, &s);
+		to = one(r, ENCAPSULATED)->to;
+		out(r, &s);
+		assert_true(addr_equal(&one(r, ENCAPSULATED)->to, &to));
+		n[0] += addr_equal(&to, &petrs[0]);
+		n[1] += addr_equal(&to, &petrs[1]);
+	}
+	assert_int_equal(n[0] + n[1], 64);
+	assert_true(n[0] > 10 && n[1] > 10);
+	assert_int_equal(r->x.counters.data_to_petr, 128);
+	assert_int_equal(r->x.counters.data_encapsulated, 0);
+	/* Other actions do not go there. */
+	cache(r, "0.0.0.0/0", NULL, LISP_DROP_NO_REASON);
+	out(r, &vm_to_peer);
+	one(r, ICMP);
+}
+
+/* What a PITR attracts can only leave encapsulated: its route is in the way. */
+static void
+out_of_a_pitr(void **state)
+{
+	struct rig *r = *state;
+	const struct packet_spec native = { .from = "198.18.0.5",
+		.to = "10.3.0.10" };
+
+	cache(r, "10.3.0.0/24", "203.0.113.1", LISP_NO_ACTION);
+	out(r, &native);
+	goes_to(one(r, ENCAPSULATED), "192.0.2.1", "203.0.113.1");
+	cache(r, "10.3.0.0/24", NULL, LISP_NATIVELY_FORWARD);
+	out(r, &native);
+	one(r, ICMP);
+	assert_int_equal(r->x.counters.data_drop_negative, 1);
+	/* An address of a mobile prefix must still live here. */
+	out(r, &(struct packet_spec){ .from = "10.1.1.99", .to = "10.3.0.10" });
+	nothing(r, r->x.counters.data_drop_source);
+	/* Our own EIDs' packets to outside are no business of the PITR. */
+	dynamic(r, "10.1.1.10", EID_LOCAL);
+	cache(r, "198.18.0.0/15", NULL, LISP_NATIVELY_FORWARD);
+	out(r,
+	    &(struct packet_spec){ .from = "10.1.1.10", .to = "198.18.0.5" });
+	one(r, NATIVE);
 }
 
 static void
@@ -845,6 +922,69 @@ in_sources(void **state)
 }
 
 static void
+in_at_a_petr(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		size_t counter; /* 0: forwarded */
+	} cases[] = {
+		{ "10.3.0.10", "198.18.0.5", 0 },
+		{ "fd03::10", "2001:db8:99::5", 0 },
+		/* no client of ours */
+		{ "198.18.0.5", "198.18.0.6",
+		    offsetof(struct counters, data_drop_relay) },
+		{ "10.4.0.10", "198.18.0.5",
+		    offsetof(struct counters, data_drop_relay) },
+		/* from EID to EID is a tunnel router's business */
+		{ "10.3.0.10", "10.3.9.9",
+		    offsetof(struct counters, data_drop_not_local) },
+		{ "10.3.0.10", "10.1.1.77",
+		    offsetof(struct counters, data_drop_not_local) },
+		/* to ourselves, or to nobody */
+		{ "10.3.0.10", "192.0.2.1",
+		    offsetof(struct counters, data_drop_not_local) },
+		{ "10.3.0.10", "127.0.0.1",
+		    offsetof(struct counters, data_drop_not_local) },
+		{ "10.3.0.10", "224.0.0.5",
+		    offsetof(struct counters, data_drop_not_local) },
+	};
+	struct rig *r = *state;
+	uint64_t forwarded = 0;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const uint64_t *counter =
+		    (const void *)((const char *)&r->x.counters +
+			cases[i].counter);
+		const uint64_t before = *counter;
+
+		in(r,
+		    &(struct packet_spec){
+			.from = cases[i].from, .to = cases[i].to },
+		    "203.0.113.1");
+		assert_int_equal(r->n, cases[i].counter == 0);
+		forwarded += r->n;
+		r->n = 0;
+		if (cases[i].counter)
+			assert_int_equal(*counter, before + 1);
+		else
+			assert_int_equal(r->sent[0].kind, DELIVERED);
+		assert_int_equal(r->x.counters.data_petr, forwarded);
+	}
+	assert_int_equal(r->x.counters.data_decapsulated, 0);
+}
+
+/* Without the role none of it leaves. */
+static void
+in_without_a_petr(void **state)
+{
+	struct rig *r = *state;
+
+	in(r, &(struct packet_spec){ .from = "10.3.0.10", .to = "198.18.0.5" },
+	    "203.0.113.1");
+	nothing(r, r->x.counters.data_drop_not_local);
+}
+
+static void
 in_header(void **state)
 {
 	struct rig *r = *state;
@@ -881,6 +1021,13 @@ main(void)
 		TEST(out_negative_by_action),
 		cmocka_unit_test_setup_teardown(
 		    out_natively_if_configured, setup_native, teardown),
+		cmocka_unit_test_setup_teardown(
+		    out_through_a_petr, setup_use_petr, teardown),
+		cmocka_unit_test_setup_teardown(
+		    out_of_a_pitr, setup_proxy, teardown),
+		cmocka_unit_test_setup_teardown(
+		    in_at_a_petr, setup_proxy, teardown),
+		TEST(in_without_a_petr),
 		TEST(out_icmp_is_limited),
 		TEST(out_no_usable_locator),
 		TEST(out_too_big),

@@ -75,6 +75,32 @@ test_inner_source_of_other_family(void **state)
 	assert_int_equal(asked(n, 1)->m.source_eid.addr.afi, AFI_NONE);
 }
 
+/* RFC 9301 5.2: the p bit of a PITR, whose senders are no EIDs. */
+static void
+test_proxy_itr(void **state)
+{
+	struct node *n = *state;
+	struct eid space = E("10.2.0.0/16");
+	const struct eid outside = E("198.18.0.5"), eid = E("10.2.0.6"),
+			 ours = E("10.1.2.3");
+	const uint8_t packet[32] = { 0x45 };
+	struct eid said;
+
+	n->conf.proxy.pitr = true;
+	n->conf.proxy.eid_space = (struct conf_list){ &space, 1 };
+	itr_on_miss(&n->x, &eid, &outside, packet, sizeof(packet));
+	assert_true(asked(n, 0)->m.pitr);
+	assert_int_equal(asked(n, 0)->m.source_eid.addr.afi, AFI_NONE);
+	resolve(n, "10.2.0.7");
+	assert_true(asked(n, 1)->m.pitr);
+	/* An EID of its own asks as any ITR does. */
+	miss(n, "10.2.0.8", 1);
+	assert_false(asked(n, 2)->m.pitr);
+	assert_int_equal(
+	    lisp_addr_eid(&asked(n, 2)->m.source_eid, 32, &said), ERR_OK);
+	assert_true(eid_equal(&said, &ours));
+}
+
 /* RFC 9301 5.3: the limit is once a second and prefix, whoever asks. */
 static void
 test_once_a_second(void **state)
@@ -378,6 +404,7 @@ main(void)
 		TEST(test_request_form),
 		TEST(test_request_of_many_rlocs),
 		TEST(test_inner_source_of_other_family),
+		TEST(test_proxy_itr),
 		TEST(test_once_a_second),
 		TEST(test_fail_over),
 		TEST(test_own_mapping_system_first),
