@@ -148,6 +148,10 @@ static const struct conf_item eid_items[] = {
 	{ 0 },
 };
 
+static const char *const gateways_by[] = {
+	[CONF_GATEWAY_XTRD] = "xtrd", [CONF_GATEWAY_VRRP] = "vrrp", NULL
+};
+
 static const struct conf_item mobile_prefix_items[] = {
 	{ "prefix", CONF_PREFIX, AT(conf_mobile_prefix, prefix),
 	    .required = true },
@@ -157,6 +161,8 @@ static const struct conf_item mobile_prefix_items[] = {
 	    .max = IF_NAME_MAX },
 	{ "gateway", CONF_ADDR, AT(conf_mobile_prefix, gateway) },
 	{ "mac", CONF_MACADDR, AT(conf_mobile_prefix, mac) },
+	{ "gateway-by", CONF_ENUM, AT(conf_mobile_prefix, gateway_by),
+	    .names = gateways_by, .dflt = CONF_GATEWAY_XTRD },
 	{ "mapping-system", CONF_STRING_LIST,
 	    AT(conf_mobile_prefix, mapping_systems), .max = CONF_SYSTEMS_MAX },
 	{ "static-hosts", CONF_ADDR_LIST,

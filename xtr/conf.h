@@ -112,6 +112,8 @@ struct conf_eid {
 	struct conf_pos pos;
 };
 
+enum conf_gateway_by { CONF_GATEWAY_XTRD, CONF_GATEWAY_VRRP };
+
 /* mobility.prefixes[] */
 struct conf_mobile_prefix {
 	struct eid prefix;
@@ -119,6 +121,7 @@ struct conf_mobile_prefix {
 	const char *segment; /* interface of the VM segment */
 	struct addr gateway; /* on the segment, /32 or /128 */
 	struct addr mac;     /* of the gateway; AFI_NONE: the interface's own */
+	int gateway_by;	     /* enum conf_gateway_by: who puts it there */
 	/* const char *: names; default: those of the covering eids[] */
 	struct conf_list mapping_systems;
 	struct conf_systems systems;

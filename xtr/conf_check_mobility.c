@@ -23,6 +23,9 @@ check_gateway(
 	if (has_gateway != (p->segment != NULL))
 		conf_error(c->doc, p->pos,
 		    "%s: segment and gateway go together", what);
+	if (p->gateway_by == CONF_GATEWAY_VRRP && !has_gateway)
+		conf_error(
+		    c->doc, p->pos, "%s: gateway-by without gateway", what);
 	if (has_mac && !p->segment)
 		conf_error(c->doc, p->pos, "%s: mac without segment", what);
 	if (has_mac && (p->mac.bytes[0] & 1))
@@ -94,6 +97,13 @@ check_mobile_others(struct xtr_conf *c, const struct conf_mobile_prefix *p,
 		    !addr_equal(&p->mac, &o->mac))
 			conf_error(c->doc, p->pos,
 			    "%s: segment '%s' has another mac in "
+			    "mobility.prefixes[%zu]",
+			    what, p->segment, i);
+		if (p->segment && o->segment &&
+		    strcmp(p->segment, o->segment) == 0 &&
+		    p->gateway_by != o->gateway_by)
+			conf_error(c->doc, p->pos,
+			    "%s: segment '%s' has another gateway-by in "
 			    "mobility.prefixes[%zu]",
 			    what, p->segment, i);
 	}

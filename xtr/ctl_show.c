@@ -517,11 +517,14 @@ segment_json(void *arg, const struct segment_row *s)
 	struct link l = { .up = s->up };
 
 	snprintf(l.name, sizeof(l.name), "%s", s->segment);
+	char on[IF_NAMESIZE] = "";
+
+	if_indextoname((unsigned)s->ifindex, on);
 	link_row(r, &l, "segment",
-	    json_pack("{s:o, s:o, s:o, s:i}", "address",
+	    json_pack("{s:o, s:o, s:o, s:i, s:b, s:s}", "address",
 		ctl_json_addr(&s->gateway), "mac", ctl_json_addr(&s->mac),
 		"prefix", ctl_json_eid(&s->prefix), "local_eids",
-		(int)s->local_eids));
+		(int)s->local_eids, "gateway", s->active, "interface", on));
 	return rows_more(r);
 }
 

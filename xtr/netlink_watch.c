@@ -3,8 +3,8 @@
  * netlink_watch.c - hears of interfaces, addresses and routes that change.
  *
  * main.c starts it with the data plane.  Only the fact that a device of ours
- * came up, or is a new one of that name, counts, and for reach_kernel.c that
- * there was a change; what to do is decided from the kernel's present state, so
+ * came up, or is a new one of that name, counts, and for reach_kernel.c and
+ * segment_vrrp.c that there was a change; what to do is decided from the kernel's present state, so
  * a lost message (ENOBUFS) is treated as one.
  */
 #include "netlink_watch.h"
@@ -19,6 +19,7 @@
 
 #include "xtr/reach_kernel.h"
 #include "xtr/route.h"
+#include "xtr/segment.h"
 
 #define GROUPS \
 	(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | \
@@ -27,6 +28,7 @@
 struct netlink_watch {
 	struct xtr *x;
 	void (*fn)(struct xtr *);
+	bool addresses; /* one changed, or what it is on */
 	struct mnl_socket *socket;
 	struct loop_fd *readable;
 	struct loop_timer *timer;
@@ -77,12 +79,14 @@ static int
 on_message(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-	const struct netlink_watch *w = arg;
+	struct netlink_watch *w = arg;
 
 	/* Those of EIDs come and go, and lead to no RLOC. */
 	if (!is_our_route(h))
 		reach_kernel_changed(w->x);
 
+	w->addresses |= h->nlmsg_type == RTM_NEWADDR ||
+	    h->nlmsg_type == RTM_DELADDR || h->nlmsg_type == RTM_DELLINK;
 	/* A change of flags to up; the kernel also repeats itself for other
 	 * reasons, then nothing of ours has changed. */
 	if (h->nlmsg_type != RTM_NEWLINK || !(m->ifi_flags & IFF_UP) ||
@@ -106,7 +110,11 @@ on_readable(void *arg, int fd, unsigned what)
 	if (n < 0 && errno == ENOBUFS) {
 		loop_timer_set(w->timer, LINK_SETTLE_MS);
 		reach_kernel_changed(w->x);
+		w->addresses = true;
 	}
+	if (w->addresses)
+		segments_follow_vrrp(w->x);
+	w->addresses = false;
 }
 
 static void

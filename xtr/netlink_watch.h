@@ -8,7 +8,8 @@
  * The kernel drops the routes and neighbours of an interface that goes down or
  * is removed.  The watch calls back when the LISP device or a segment came up,
  * LINK_SETTLE_MS after the last change, so that what we installed there is
- * installed again.  Every change reaches reach_kernel_changed().
+ * installed again.  Every change reaches reach_kernel_changed(), one of addresses
+ * segments_follow_vrrp().
  */
 #include "xtr/xtr.h"
 

@@ -499,6 +499,7 @@ on_link(void *arg, const void *header, const struct netlink_attrs *t)
 	if (t->len[IFLA_ADDRESS] == addr_len(AFI_MAC))
 		link.mac = netlink_addr(t, IFLA_ADDRESS, AFI_MAC);
 	link.mtu = netlink_u32(t, IFLA_MTU, 0);
+	link.parent = (int)netlink_u32(t, IFLA_LINK, 0);
 	link.up = (m->ifi_flags & IFF_UP) && (m->ifi_flags & IFF_RUNNING);
 	collect(c, &link);
 }

@@ -89,6 +89,7 @@ enum err route_neigh_list(struct route *, int ifindex,
 
 struct route_link {
 	struct addr mac; /* AFI_NONE if it has none */
+	int parent;	 /* what a macvlan is on top of; 0: nothing */
 	unsigned mtu;
 	bool up; /* administratively, and with carrier */
 };

@@ -14,13 +14,11 @@
  */
 #include "segment.h"
 
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "xtr/announce.h"
-#include "xtr/ndp.h"
+#include "xtr/segment_state.h"
 #include "xtr/sysctl.h"
 
 /* What the kernel keeps for an unresolved neighbour; as much as can be held for
@@ -31,25 +29,8 @@ static const struct addr link_local_gateway = { AFI_IPV6,
 	{ 0xfe, 0x80, [15] = 0x01 } };
 #define LINK_LOCAL_BITS 64
 
-struct segment {
-	char name[IFNAMSIZ];
-	struct eid prefix;
-	int ifindex;
-	struct addr gateway;
-	struct neighbour_sender us; /* in its family */
-	struct ndp *ndp;	    /* first IPv6 prefix of an interface */
-	bool is_new; /* not on this interface before the last start */
-};
-
-struct segments {
-	struct announcer *announcer;
-	struct segment *items;
-	size_t n;
-};
-
-/* Counts a refusal of the kernel, which route.c or sysctl.c has logged. */
-static enum err
-counted(struct xtr *x, enum err err)
+enum err
+segment_counted(struct xtr *x, enum err err)
 {
 	if (err)
 		x->counters.kernel_errors++;
@@ -101,13 +82,12 @@ set_mac(struct xtr *x, const struct segment *s, const struct addr *mac)
  * not for the other addresses of this host (arp_ignore), which are not asked
  * from either (arp_announce).
  */
-static enum err
-set_sysctls(const struct segment *s)
+enum err
+segment_sysctls(const struct segment *s, const char *interface, bool proxy)
 {
 	static const struct {
 		const char *family, *kind, *name, *value;
 	} values[] = {
-		{ "ipv4", "conf", "proxy_arp", "1" },
 		{ "ipv4", "conf", "arp_ignore", "1" },
 		{ "ipv4", "conf", "arp_announce", "2" },
 		{ "ipv4", "conf", "send_redirects", "0" },
@@ -118,12 +98,15 @@ set_sysctls(const struct segment *s)
 		{ "ipv6", "neigh", "unres_qlen_bytes", UNRESOLVED_BYTES },
 	};
 	bool v4 = s->prefix.addr.afi == AFI_IPV4;
-	enum err err = v4 ? sysctl_rp_filter_off(s->name) : ERR_OK;
+	enum err err = v4 ? sysctl_rp_filter_off(interface) : ERR_OK;
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(*values) && !err; i++)
 		if ((strcmp(values[i].family, "ipv4") == 0) == v4)
 			err = sysctl_write_if(values[i].family, values[i].kind,
-			    s->name, values[i].name, values[i].value);
+			    interface, values[i].name, values[i].value);
+	if (v4 && !err)
+		err = sysctl_write_if(
+		    "ipv4", "conf", interface, "proxy_arp", proxy ? "1" : "0");
 	return err;
 }
 
@@ -156,8 +139,8 @@ set_static_hosts(
 }
 
 /* One responder answers for all IPv6 prefixes of an interface. */
-static enum err
-start_ndp(struct xtr *x, struct segments *t, struct segment *s)
+enum err
+segment_start_ndp(struct xtr *x, struct segments *t, struct segment *s)
 {
 	if (s->prefix.addr.afi != AFI_IPV6)
 		return ERR_OK;
@@ -175,22 +158,28 @@ start_one(struct xtr *x, struct segments *t, const struct conf_mobile_prefix *c)
 	char text[EID_STR_MAX];
 	enum err err;
 
-	*s = (struct segment){ .prefix = c->prefix, .gateway = c->gateway };
+	*s = (struct segment){ .prefix = c->prefix,
+		.gateway = c->gateway,
+		.mac = c->mac,
+		.vrrp = c->gateway_by == CONF_GATEWAY_VRRP,
+		.active = true };
 	snprintf(s->name, sizeof(s->name), "%s", c->segment);
-	s->ifindex = route_ifindex(s->name);
+	s->base = s->ifindex = route_ifindex(s->name);
 	if (!s->ifindex) {
 		log_error("segment",
 		    "there is no interface '%s', the segment of %s", s->name,
 		    eid_str(&s->prefix, text));
 		return ERR_IO;
 	}
-	err = set_mac(x, s, &c->mac);
+	s->us.address =
+	    s->prefix.addr.afi == AFI_IPV6 ? link_local_gateway : s->gateway;
+	err = s->vrrp ? ERR_OK : set_mac(x, s, &c->mac);
 	if (!err)
 		err = route_link_set(x->route, s->ifindex, true, 0, NULL);
 	if (!err)
-		err = set_sysctls(s);
+		err = segment_sysctls(s, s->name, !s->vrrp);
 	if (!err)
-		err = set_addresses(x, s);
+		err = s->vrrp ? segment_vrrp_start(x, s) : set_addresses(x, s);
 	if (!err)
 		err = set_static_hosts(x, s, c);
 	if (!err)
@@ -198,9 +187,8 @@ start_one(struct xtr *x, struct segments *t, const struct conf_mobile_prefix *c)
 	if (err)
 		return err;
 	s->us.mac = link.mac;
-	s->us.address =
-	    s->prefix.addr.afi == AFI_IPV6 ? link_local_gateway : s->gateway;
-	err = start_ndp(x, t, s);
+	if (s->active)
+		err = segment_start_ndp(x, t, s);
 	t->n++; /* what it has is segments_free()'s now */
 	return err;
 }
@@ -224,22 +212,24 @@ retire(struct xtr *x, const struct segments *old, const struct segments *new)
 	for (size_t i = 0; old && i < old->n; i++) {
 		const struct segment *s = &old->items[i];
 		bool kept = false, used = false;
+		char on[IF_NAMESIZE];
 
 		for (size_t j = 0; j < new->n; j++) {
 			const struct segment *n = &new->items[j];
 
 			used |= n->ifindex == s->ifindex;
-			kept |= n->ifindex == s->ifindex &&
+			kept |= !n->vrrp && n->ifindex == s->ifindex &&
 			    addr_equal(&n->gateway, &s->gateway);
 		}
-		if (!kept)
-			counted(x,
+		if (!kept && !s->vrrp)
+			segment_counted(x,
 			    route_addr_unset(x->route, s->ifindex, &s->gateway,
 				addr_bits(&s->gateway)));
-		if (!used && s->prefix.addr.afi == AFI_IPV4)
-			counted(x,
+		if (!used && s->prefix.addr.afi == AFI_IPV4 &&
+		    if_indextoname((unsigned)s->ifindex, on))
+			segment_counted(x,
 			    sysctl_write_if(
-				"ipv4", "conf", s->name, "proxy_arp", "0"));
+				"ipv4", "conf", on, "proxy_arp", "0"));
 	}
 }
 
@@ -277,7 +267,7 @@ segments_start(struct xtr *x)
 		if (c->segment && !c->prefix.iid)
 			err = start_one(x, t, c);
 	}
-	if (counted(x, err)) {
+	if (segment_counted(x, err)) {
 		segments_free(t);
 		return err;
 	}
@@ -306,21 +296,32 @@ segment_is_new(const struct xtr *x, const struct eid *eid)
 /* EIDs come and go. */
 
 void
+segment_install(
+    struct xtr *x, const struct segment *s, const struct eid_entry *e)
+{
+	const struct route_spec r = host_route(s, &e->eid);
+
+	if (e->mac.afi == AFI_MAC)
+		segment_counted(x,
+		    route_neigh_set(
+			x->route, s->ifindex, &e->eid.addr, &e->mac));
+	segment_counted(x, route_set(x->route, &r));
+}
+
+/*
+ * Who is not the gateway delivers, but says nothing: with the gateway's address
+ * it would take its place.
+ */
+void
 segment_eid_here(struct xtr *x, const struct eid_entry *e)
 {
 	const struct segment *s = segment_of(x, &e->eid);
 	struct announcer *a = x->segments ? x->segments->announcer : NULL;
-	struct route_spec r;
 
 	if (!s)
 		return;
-	r = host_route(s, &e->eid);
-	if (e->mac.afi == AFI_MAC)
-		counted(x,
-		    route_neigh_set(
-			x->route, s->ifindex, &e->eid.addr, &e->mac));
-	counted(x, route_set(x->route, &r));
-	if (e->mac.afi == AFI_MAC) {
+	segment_install(x, s, e);
+	if (e->mac.afi == AFI_MAC && s->active) {
 		announce(a, s->ifindex, &s->us, &e->eid, &e->mac);
 		announce_question(a, s->ifindex, &s->us, &e->eid, &e->mac);
 	} else {
@@ -334,8 +335,8 @@ remove_eid(struct xtr *x, const struct segment *s, const struct eid *eid)
 {
 	struct route_spec r = host_route(s, eid);
 
-	counted(x, route_unset(x->route, &r));
-	counted(x, route_neigh_unset(x->route, s->ifindex, &eid->addr));
+	segment_counted(x, route_unset(x->route, &r));
+	segment_counted(x, route_neigh_unset(x->route, s->ifindex, &eid->addr));
 }
 
 void
@@ -346,8 +347,11 @@ segment_eid_left(struct xtr *x, const struct eid_entry *e)
 	if (!s)
 		return;
 	remove_eid(x, s, &e->eid);
-	announce(
-	    x->segments->announcer, s->ifindex, &s->us, &e->eid, &s->us.mac);
+	if (s->active)
+		announce(x->segments->announcer, s->ifindex, &s->us, &e->eid,
+		    &s->us.mac);
+	else
+		announce_cancel(x->segments->announcer, &e->eid);
 }
 
 void
@@ -385,7 +389,7 @@ reconcile_route(void *arg, const struct route_spec *r)
 	if (s ? s->ifindex == r->ifindex && is_here(x, &r->prefix)
 	      : r->ifindex == route_ifindex(x->conf->dataplane.device))
 		return true;
-	counted(x, route_unset(x->route, r));
+	segment_counted(x, route_unset(x->route, r));
 	return true;
 }
 
@@ -396,16 +400,16 @@ reconcile_neigh(void *arg, int ifindex, const struct addr *a)
 	const struct eid eid = eid_host(0, a);
 
 	if (!is_here(x, &eid))
-		counted(x, route_neigh_unset(x->route, ifindex, a));
+		segment_counted(x, route_neigh_unset(x->route, ifindex, a));
 	return true;
 }
 
 void
 segments_reconcile(struct xtr *x)
 {
-	counted(x, route_list(x->route, reconcile_route, x));
+	segment_counted(x, route_list(x->route, reconcile_route, x));
 	for (size_t i = 0; i < x->segments->n; i++)
-		counted(x,
+		segment_counted(x,
 		    route_neigh_list(x->route, x->segments->items[i].ifindex,
 			reconcile_neigh, x));
 }
@@ -432,6 +436,8 @@ segments_cleanup(struct route *r, const struct xtr_conf *conf)
 			continue;
 		err = route_neigh_list(r, ifindex, cleanup_neigh, r);
 		first = first ? first : err;
+		if (c->gateway_by == CONF_GATEWAY_VRRP)
+			continue; /* keepalived's */
 		err = route_addr_unset(
 		    r, ifindex, &c->gateway, addr_bits(&c->gateway));
 		first = first ? first : err;
@@ -477,6 +483,8 @@ segments_walk(const struct xtr *x,
 			link.up = false;
 		eids_walk(x->eids, count_local, &c);
 		row = (struct segment_row){ .segment = s->name,
+			.ifindex = s->ifindex,
+			.active = s->active,
 			.prefix = s->prefix,
 			.gateway = s->gateway,
 			.mac = s->us.mac,

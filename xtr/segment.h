@@ -28,6 +28,15 @@ bool segment_is_new(const struct xtr *, const struct eid *);
 void segments_stop(struct xtr *);
 
 /*
+ * Addresses of interfaces changed: where keepalived has the gateway's (knob
+ * gateway-by) we are the gateway while it is on the segment, or on an interface
+ * on top of it such as keepalived's vmac.  Host routes and neighbours are there
+ * then, EIDs elsewhere are answered for; without it they are on the segment, and
+ * we deliver and keep silent.
+ */
+void segments_follow_vrrp(struct xtr *);
+
+/*
  * The EID lives on its segment: host route, neighbour entry with e->mac (stale,
  * then probed), three announcements "EID is-at e->mac" with the xTR's own
  * Ethernet source at 0, 100, 500 ms.  Without e->mac neither neighbour nor
@@ -51,6 +60,8 @@ enum err segments_cleanup(struct route *, const struct xtr_conf *) MUST_USE;
 /* Rows for 'show interfaces' are made by ctl.c from the configuration and: */
 struct segment_row {
 	const char *segment;
+	int ifindex; /* of the segment, or on top of it with the gateway */
+	bool active; /* we are the gateway */
 	struct eid prefix;
 	struct addr gateway, mac;
 	bool up;
