@@ -365,7 +365,7 @@ mobility_on_data(struct xtr *x, struct eid_entry *e, const struct addr *rloc,
 {
 	requesters_note(x, &e->eid, rloc, source, true);
 	if (eid_is_ours(e))
-		smr_on_converged(x, &e->eid, rloc);
+		smr_on_data(x, &e->eid, rloc);
 }
 
 enum err

@@ -24,7 +24,7 @@ tell_one(void *arg, struct eid_entry *e)
 		const bool moving = smr_is_open(x, &e->eid);
 
 		register_changed(x, &e->eid);
-		smr_commit(x, e);
+		smr_record_changed(x, e);
 		if (!moving)
 			smr_release_drained(x, &e->eid);
 	}

@@ -54,6 +54,7 @@ struct group {
 	struct mono release_by, drained_by;
 	struct mono peers_by; /* peers not resolved until then are left out */
 	bool released, drained;
+	bool asks_only; /* data is no sign of the present record */
 	struct solicit *members;
 	size_t n, n_done;
 };
@@ -332,6 +333,17 @@ smr_commit(struct xtr *x, const struct eid_entry *e)
 		join(g, conf_at(*pitrs, struct addr, i), NULL, true, false);
 }
 
+void
+smr_record_changed(struct xtr *x, const struct eid_entry *e)
+{
+	struct group *g;
+
+	smr_commit(x, e);
+	g = group_find(x->smrs, &e->eid);
+	if (g)
+		g->asks_only = true;
+}
+
 /* The EID's group, opened if need be, runs at the next turn. */
 static struct group *
 group_wake(struct xtr *x, const struct eid *eid)
@@ -425,6 +437,15 @@ smr_on_converged(struct xtr *x, const struct eid *eid, const struct addr *rloc)
 	/* Not from here: the caller may be walking. */
 	if (g->released && g->n_done == g->n)
 		loop_timer_at(g->timer, xtr_now(x));
+}
+
+void
+smr_on_data(struct xtr *x, const struct eid *eid, const struct addr *rloc)
+{
+	const struct group *g = group_find(x->smrs, eid);
+
+	if (g && !g->asks_only)
+		smr_on_converged(x, eid, rloc);
 }
 
 bool

@@ -25,6 +25,12 @@ void smrs_free(struct smrs *); /* accepts NULL */
  */
 void smr_commit(struct xtr *, const struct eid_entry *);
 /*
+ * The same when the EID stays and its record changes: an RLOC of its site went
+ * down or came up.  Data that comes by another one is then no sign that the ITR
+ * knows, only its Map-Request is.
+ */
+void smr_record_changed(struct xtr *, const struct eid_entry *);
+/*
  * Adds one ITR (handed over, or RLOC serving a peer).  'through_old': it is
  * known to send through the old site and waits for smr_release_drained().
  */
@@ -44,9 +50,11 @@ bool smr_is_open(const struct xtr *, const struct eid *);
 /* A newer state of the EID: forgets everything queued for it. */
 void smr_cancel(struct xtr *, const struct eid *);
 
-/* 'rloc' asked for the EID or sent data for it: it has converged. */
+/* 'rloc' asked for the EID: it has converged. */
 void
 smr_on_converged(struct xtr *, const struct eid *, const struct addr *rloc);
+/* 'rloc' sent data for the EID: it has converged if the EID came here. */
+void smr_on_data(struct xtr *, const struct eid *, const struct addr *rloc);
 
 /*
  * One SMR to the sender of a late packet (away, old map-version), <= 1 per 3 s;
