@@ -15,6 +15,7 @@
 #include "common/cpm.h"
 #include "common/lisp.h"
 #include "conf_check.h"
+#include "xtr/partner.h"
 #include "xtr/proxy.h"
 
 enum {
@@ -75,6 +76,26 @@ static const struct conf_item rloc_items[] = {
 	{ 0 },
 };
 
+static const struct conf_item partner_rloc_items[] = {
+	{ "address", CONF_ADDR, AT(conf_rloc, address), .required = true },
+	{ "priority", CONF_INT, AT(conf_rloc, priority), .max = 255,
+	    .dflt = 1 },
+	{ "weight", CONF_INT, AT(conf_rloc, weight), .max = 255, .dflt = 100 },
+	{ "multicast-priority", CONF_INT, AT(conf_rloc, mpriority), .max = 255,
+	    .dflt = LISP_PRIORITY_UNUSABLE },
+	{ "multicast-weight", CONF_INT, AT(conf_rloc, mweight), .max = 255 },
+	{ 0 },
+};
+
+static const struct conf_item partner_items[] = {
+	{ "rlocs", CONF_LIST, AT(conf_partner, rlocs), partner_rloc_items,
+	    sizeof(struct conf_rloc), .min = 1, .max = RLOCS_MAX,
+	    .required = true, POS(conf_rloc, pos) },
+	{ "xtr-id", CONF_UUID, AT(conf_partner, xtr_id),
+	    PRESENT(conf_partner, has_xtr_id) },
+	{ 0 },
+};
+
 static const struct conf_item site_items[] = {
 	{ "name", CONF_STRING, AT(conf_site, name), .max = 63 },
 	{ "rlocs", CONF_LIST, AT(conf_site, rlocs), rloc_items,
@@ -82,6 +103,11 @@ static const struct conf_item site_items[] = {
 	{ "xtr-id", CONF_UUID, AT(conf_site, xtr_id),
 	    PRESENT(conf_site, has_xtr_id) },
 	{ "site-id", CONF_INT, AT(conf_site, site_id) },
+	{ "partners", CONF_LIST, AT(conf_site, partners), partner_items,
+	    sizeof(struct conf_partner), .max = PARTNERS_MAX,
+	    POS(conf_partner, pos) },
+	{ "partner-probe", CONF_MS, AT(conf_site, partner_probe_ms), .min = 50,
+	    .max = 60 * 1000, .dflt = 300 },
 	{ 0 },
 };
 
@@ -487,6 +513,22 @@ xtr_id_derive(const struct addr *rloc, uint8_t out[16])
 		memset(out + 10, 0xff, 2);
 		memcpy(out + 12, rloc->bytes, 4);
 	}
+}
+
+const struct conf_partner *
+conf_partner_of(const struct xtr_conf *c, const struct addr *rloc)
+{
+	for (size_t i = 0; i < c->site.partners.n; i++) {
+		const struct conf_partner *p =
+		    conf_at(c->site.partners, struct conf_partner, i);
+
+		for (size_t j = 0; j < p->rlocs.n; j++)
+			if (addr_equal(&conf_at(p->rlocs, struct conf_rloc, j)
+					    ->address,
+				rloc))
+				return p;
+	}
+	return NULL;
 }
 
 const struct conf_mobile_prefix *

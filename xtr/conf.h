@@ -25,6 +25,14 @@ struct conf_rloc {
 	struct conf_pos pos;
 };
 
+/* site.partners[]: the other xTRs of our site */
+struct conf_partner {
+	struct conf_list rlocs; /* struct conf_rloc, without interfaces */
+	uint8_t xtr_id[16];	/* default: derived from the lowest RLOC */
+	bool has_xtr_id;
+	struct conf_pos pos;
+};
+
 /* site: "" and no RLOC in a process that is no tunnel router */
 struct conf_site {
 	const char *name;
@@ -32,6 +40,8 @@ struct conf_site {
 	uint8_t xtr_id[16];	/* default: derived from the lowest RLOC */
 	bool has_xtr_id;	/* it is in the file */
 	int64_t site_id;
+	struct conf_list partners; /* struct conf_partner */
+	int64_t partner_probe_ms;  /* default 300; three missed are down */
 	struct conf_pos pos;
 };
 
@@ -347,6 +357,10 @@ void xtr_id_derive(const struct addr *rloc, uint8_t out[16]);
  */
 bool
 conf_mobile_is_vm(const struct conf_mobile_prefix *p, const struct eid *eid);
+
+/* The partner that has this RLOC, or NULL. */
+const struct conf_partner *
+conf_partner_of(const struct xtr_conf *, const struct addr *rloc);
 
 /* Longest mobile prefix that covers 'eid', or NULL. */
 const struct conf_mobile_prefix *

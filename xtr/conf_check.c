@@ -551,6 +551,7 @@ conf_check(struct xtr_conf *c)
 	fill_listen(c);
 	fill_instances(c);
 	check_site(c);
+	conf_check_partners(c);
 	check_mapping_systems(c);
 	check_eids(c);
 	check_instances(c);

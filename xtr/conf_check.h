@@ -29,6 +29,7 @@ enum { CONF_WHAT_MAX = 80 }; /* "mobility.sites[255].xtrs[15]" */
 
 /* Sections; in this order, after site, mapping-systems and eids. */
 void conf_check_mobility(struct xtr_conf *);
+void conf_check_partners(struct xtr_conf *);
 void conf_check_proxy(struct xtr_conf *);
 void conf_check_map_server(struct xtr_conf *);
 void conf_check_pubsub(struct xtr_conf *);

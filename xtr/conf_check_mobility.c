@@ -199,6 +199,9 @@ check_site_rloc(struct xtr_conf *c, const struct conf_site_xtr *x,
 			a))
 			conf_error(c->doc, x->pos, "%s: %s is our own RLOC",
 			    what, addr_str(a, text));
+	if (conf_partner_of(c, a))
+		conf_error(c->doc, x->pos, "%s: %s is that of a partner", what,
+		    addr_str(a, text));
 }
 
 /* Nothing of 'x' may be that of mobility.sites[site].xtrs[n] before it. */
@@ -244,6 +247,14 @@ check_site_xtr(struct xtr_conf *c, struct conf_site_xtr *x, const char *what)
 	if (memcmp(x->xtr_id, c->site.xtr_id, 16) == 0)
 		conf_error(c->doc, x->pos, "%s: xtr-id %s is our own", what,
 		    uuid_str(x->xtr_id, id));
+	for (size_t i = 0; i < c->site.partners.n; i++)
+		if (memcmp(x->xtr_id,
+			conf_at(c->site.partners, struct conf_partner, i)
+			    ->xtr_id,
+			16) == 0)
+			conf_error(c->doc, x->pos,
+			    "%s: xtr-id %s is that of site.partners[%zu]", what,
+			    uuid_str(x->xtr_id, id), i);
 	for (size_t i = 0; i < c->mobility.hypervisors.n; i++)
 		if (memcmp(x->xtr_id,
 			conf_at(
@@ -296,9 +307,8 @@ check_other_sites(struct xtr_conf *c)
 		make_cpm_key(&s->key);
 		if (strcmp(s->name, c->site.name) == 0)
 			conf_error(c->doc, s->pos,
-			    "%s: '%s' is our own site, which has one "
-			    "xTR in "
-			    "this version",
+			    "%s: '%s' is our own site, whose other xTRs are "
+			    "site.partners",
 			    what, s->name);
 		check_authority(c, s->pos, what, &s->prefixes, s->instance_id);
 		check_site_xtrs(c, i);

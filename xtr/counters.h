@@ -61,6 +61,7 @@
 	X(smr_ignored, "smr.ignored") \
 	X(smr_delayed, "smr.delayed") \
 	X(smr_forgotten, "smr.forgotten") \
+	X(partner_told, "partner.told") \
 	X(cpm_ack_sent, "cpm-ack.sent") \
 	X(ack_unmatched, "cpm-ack.unmatched") \
 	X(cpm_duplicate, "cpm.duplicate") \
@@ -77,6 +78,7 @@
 	X(data_encapsulated, "data.encapsulated") \
 	X(data_decapsulated, "data.decapsulated") \
 	X(data_reencapsulated, "data.reencapsulated") \
+	X(data_to_partner, "data.to-partner") \
 	X(data_native, "data.native") \
 	X(data_to_petr, "data.to-petr") \
 	X(data_petr, "data.petr") \

@@ -14,6 +14,7 @@
 #include "common/lisp.h"
 #include "common/trie.h"
 #include "xtr/itr.h"
+#include "xtr/partner.h"
 #include "xtr/reach.h"
 #include "xtr/reply.h"
 #include "xtr/requesters.h"
@@ -41,10 +42,9 @@ add_locator(struct mapping *m, const struct locator *l)
 }
 
 static void
-add_own(const struct xtr *x, struct mapping *m)
+add_rlocs(const struct xtr *x, const struct conf_list *rlocs, bool own,
+    struct mapping *m)
 {
-	const struct conf_list *rlocs = &x->conf->site.rlocs;
-
 	for (size_t i = 0; i < rlocs->n; i++) {
 		const struct conf_rloc *c =
 		    conf_at(*rlocs, struct conf_rloc, i);
@@ -53,13 +53,29 @@ add_own(const struct xtr *x, struct mapping *m)
 			.weight = (uint8_t)c->weight,
 			.mpriority = (uint8_t)c->mpriority,
 			.mweight = (uint8_t)c->mweight,
-			.local = true,
+			.local = own,
 			.reachable = reach_is_up(x, &c->address),
 			.addr = lisp_addr_from_addr(&c->address),
 		};
 
 		add_locator(m, &l);
 	}
+}
+
+/*
+ * Those of our site, the same set whichever of its xTRs says so: without merge
+ * the last one to register counts (RFC 9301 5.6).
+ */
+static void
+add_own(const struct xtr *x, struct mapping *m)
+{
+	const struct conf_site *s = &x->conf->site;
+
+	add_rlocs(x, &s->rlocs, true, m);
+	for (size_t i = 0; i < s->partners.n; i++)
+		add_rlocs(x,
+		    &conf_at(s->partners, struct conf_partner, i)->rlocs, false,
+		    m);
 }
 
 static void
@@ -323,9 +339,19 @@ note_requesters(
 	}
 }
 
+/* One of our mobile prefixes as a whole: it has no mapping, its EIDs do. */
+static bool
+is_mobile_prefix(const struct xtr *x, const struct eid *eid)
+{
+	const struct conf_mobile_prefix *m = conf_mobile_find(x->conf, eid);
+
+	return m && eid_equal(&m->prefix, eid);
+}
+
 /*
  * RFC 9301 7.1: a probe asks about the locator it was sent to.  The record is
- * for the prefix asked, which the prober has from us.
+ * for the prefix asked, which the prober has from us.  Another xTR of our site
+ * that knows no EID asks for a mobile prefix.
  */
 static enum err
 on_probe(struct xtr *x, const struct datagram *dg, const struct map_request *m)
@@ -341,6 +367,11 @@ on_probe(struct xtr *x, const struct datagram *dg, const struct map_request *m)
 	    lisp_addr_eid(&m->records[0].eid, m->records[0].eid_bits, &asked))
 		return ERR_UNSUPPORTED;
 	e = eids_own(x, &asked);
+	if (!e && is_mobile_prefix(x, &asked)) {
+		negative(&asked, &mapping);
+		mapping.authoritative = true; /* nobody else can say it */
+		return reply_send(x, dg, m, list, 1, true);
+	}
 	if (!e)
 		return ERR_NOT_FOUND;
 	etr_mapping(x, e, &mapping);
@@ -426,7 +457,7 @@ etr_on_map_request(
 	const struct addr *to;
 	enum err err;
 
-	if (itr_own_request(x, m->nonce))
+	if (itr_own_request(x, m->nonce) || partner_on_told(x, dg, m))
 		return ERR_OK;
 	to = reply_itr_rloc(x, dg, m);
 	if (!to || (xtr_rloc_is_own(x, to) && !is_lig(dg)))

@@ -30,6 +30,7 @@
 #include "xtr/itr.h"
 #include "xtr/map_cache.h"
 #include "xtr/mobility.h"
+#include "xtr/partner.h"
 #include "xtr/proxy.h"
 #include "xtr/requesters.h"
 #include "xtr/signs.h"
@@ -477,6 +478,36 @@ in_away(struct xtr *x, const struct forward_outer *o, struct inner *in,
 	smr_late_sender(x, e, &o->from, source);
 }
 
+/*
+ * An EID of a mobile prefix that we know nothing of may have come while we were
+ * not there: the other xTR of our site may know it.  What comes from there stops
+ * here.  False if it is not for a partner.
+ */
+static bool
+in_for_partner(struct xtr *x, const struct forward_outer *o, struct inner *in,
+    const struct eid *source, const struct eid *destination)
+{
+	const struct addr *rloc = partner_rloc(x);
+
+	if (!rloc || !conf_mobile_find(x->conf, destination) ||
+	    conf_partner_of(x->conf, &o->from))
+		return false;
+	if (!source_elsewhere(x, in, source)) {
+		x->counters.data_drop_source++;
+		return true;
+	}
+	if (!decapsulate(x, o, in))
+		return true;
+	if (in->ttl <= 1) {
+		x->counters.data_drop_ttl++;
+		return true;
+	}
+	inner_set_ttl(in, (uint8_t)(in->ttl - 1));
+	encapsulate(x, in, &plain, rloc, inner_flow_hash(in), NULL,
+	    &x->counters.data_to_partner);
+	return true;
+}
+
 /* For no EID of ours: a PETR takes it out of LISP (RFC 6832 6). */
 static void
 in_elsewhere(struct xtr *x, const struct forward_outer *o, struct inner *in,
@@ -528,6 +559,9 @@ forward_in(
 		x->counters.data_drop_not_local++;
 		return;
 	}
+	if ((!e || e->state == EID_ARRIVING) &&
+	    in_for_partner(x, o, &in, &source, &destination))
+		return;
 	if (!e) {
 		in_elsewhere(x, o, &in, &source, &destination);
 		return;

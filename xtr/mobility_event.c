@@ -107,7 +107,9 @@ mobility_elsewhere(
 		if (l->priority == LISP_PRIORITY_UNUSABLE || !l->reachable ||
 		    l->addr.opaque)
 			continue;
-		if (xtr_rloc_is_own(x, &l->addr.addr))
+		/* Another xTR of the site registers the same EIDs. */
+		if (xtr_rloc_is_own(x, &l->addr.addr) ||
+		    conf_partner_of(x->conf, &l->addr.addr))
 			return false;
 		usable = true;
 		if (m->n_found < AWAY_RLOCS_MAX &&

@@ -180,6 +180,8 @@ find_told(const struct registration *head, const struct registration *mine,
 			continue;
 		told->peers[told->n++] = r->peer;
 	}
+	if (!join && !mine && head && !told->n)
+		*changed = false; /* only whose turn it is */
 }
 
 /* Puts 'n' in the place of those of 'head' that have to go. */

@@ -460,10 +460,10 @@ reach_probe_eid(const struct reach_rloc *r, unsigned nth, struct eid *out)
 		const struct conf_mobile_prefix *m = conf_at(
 		    *mobile, struct conf_mobile_prefix, nth % mobile->n);
 
-		if (!m->static_hosts.n)
-			return false;
-		*out = eid_host(
-		    m->prefix.iid, conf_at(m->static_hosts, struct addr, 0));
+		*out = m->static_hosts.n
+		    ? eid_host(m->prefix.iid,
+			  conf_at(m->static_hosts, struct addr, 0))
+		    : m->prefix;
 	} else {
 		return false;
 	}

@@ -16,6 +16,7 @@
 #include "xtr/map_server.h"
 #include "xtr/map_version.h"
 #include "xtr/mobility.h"
+#include "xtr/partner.h"
 #include "xtr/reach.h"
 #include "xtr/register.h"
 #include "xtr/route.h"
@@ -182,6 +183,7 @@ follow(struct xtr *x, const struct xtr_conf *conf)
 		x->status_bits_from =
 		    mono_add_ms(xtr_now(x), STATUS_BITS_OFF_MS);
 	reach_reload(x);
+	partners_reload(x);
 	if (x->map_server)
 		map_server_reload(x);
 	registers_reload(x);

@@ -14,10 +14,12 @@
 
 #include "common/table.h"
 #include "xtr/output.h"
+#include "xtr/partner.h"
 #include "xtr/store.h"
 
 #define STORE_VERSION 1
 #define REFRESH_MS 60000 /* a store write for the time alone */
+#define TELL_MS 60000	 /* the partners, of one who is still there */
 
 struct key {
 	struct eid eid;
@@ -29,6 +31,7 @@ struct entry {
 	struct key key;
 	struct requester r;
 	int64_t stored_ms;
+	int64_t told_ms; /* the partners know it since; 0 = never */
 	struct entry *newer, *older;
 };
 
@@ -207,8 +210,9 @@ add(struct xtr *x, const struct key *k, bool confirmed)
 	return e;
 }
 
-void
-requesters_note(struct xtr *x, const struct eid *eid, const struct addr *rloc,
+/* NULL if it is none, or there is no room. */
+static struct entry *
+note(struct xtr *x, const struct eid *eid, const struct addr *rloc,
     const struct eid *source, bool data)
 {
 	const int64_t now = (int64_t)clock_wall_ms(x->clock);
@@ -216,8 +220,10 @@ requesters_note(struct xtr *x, const struct eid *eid, const struct addr *rloc,
 	struct entry *e;
 	bool changed = false;
 
-	if (addr_is_martian(rloc) || xtr_rloc_is_own(x, rloc))
-		return;
+	/* A partner's probes ask for our EIDs, but it needs no mapping. */
+	if (addr_is_martian(rloc) || xtr_rloc_is_own(x, rloc) ||
+	    conf_partner_of(x->conf, rloc))
+		return NULL;
 	memset(&k, 0, sizeof(k));
 	k.eid = *eid;
 	k.rloc = *rloc;
@@ -226,13 +232,15 @@ requesters_note(struct xtr *x, const struct eid *eid, const struct addr *rloc,
 	if (!e) {
 		e = add(x, &k, data);
 		if (!e)
-			return;
+			return NULL;
 		changed = true;
 	} else {
 		struct log *l = log_find(x->requesters, eid);
 
 		unchain(&l->chains[e->r.confirmed], e);
 		changed = data && !e->r.confirmed;
+		if (changed)
+			e->told_ms = 0;
 		e->r.confirmed |= data;
 		chain_newest(&l->chains[e->r.confirmed], e);
 	}
@@ -246,6 +254,31 @@ requesters_note(struct xtr *x, const struct eid *eid, const struct addr *rloc,
 		e->r.data_ms = now;
 	if (changed || now - e->stored_ms > REFRESH_MS)
 		save(x, e);
+	return e;
+}
+
+void
+requesters_note(struct xtr *x, const struct eid *eid, const struct addr *rloc,
+    const struct eid *source, bool data)
+{
+	struct entry *e = note(x, eid, rloc, source, data);
+
+	if (!e || !x->conf->site.partners.n ||
+	    (e->told_ms && e->r.seen_ms - e->told_ms < TELL_MS))
+		return;
+	if (partner_tell(
+		x, eid, rloc, e->r.has_source ? &e->r.source : NULL, data))
+		e->told_ms = e->r.seen_ms;
+}
+
+void
+requesters_told(struct xtr *x, const struct eid *eid, const struct addr *rloc,
+    const struct eid *source, bool data)
+{
+	struct entry *e = note(x, eid, rloc, source, data);
+
+	if (e)
+		e->told_ms = e->r.seen_ms;
 }
 
 static bool

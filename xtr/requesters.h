@@ -34,10 +34,15 @@ void requesters_free(struct requesters *); /* accepts NULL */
 
 /*
  * 'rloc' asked for 'eid' (or sent data for it: 'data').  'source' is an EID of
- * its side or NULL.  Own RLOCs and martians are ignored.  O(1), no store write
+ * its side or NULL.  RLOCs of our site and martians are ignored; the other xTRs
+ * of the site are told (partner.h).  O(1), no store write
  * for data that changes nothing but the time within a second.
  */
 void requesters_note(struct xtr *, const struct eid *eid,
+    const struct addr *rloc, const struct eid *source, bool data);
+
+/* The same, said by a partner, which need not be told. */
+void requesters_told(struct xtr *, const struct eid *eid,
     const struct addr *rloc, const struct eid *source, bool data);
 
 /* Calls 'fn' for each requester of 'eid', confirmed ones first. */

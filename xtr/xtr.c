@@ -15,6 +15,7 @@
 #include "xtr/move.h"
 #include "xtr/notify.h"
 #include "xtr/output.h"
+#include "xtr/partner.h"
 #include "xtr/pending.h"
 #include "xtr/reach.h"
 #include "xtr/register.h"
@@ -41,7 +42,8 @@ xtr_open(struct xtr *x)
 	    !(x->subscriptions = subscriptions_new(x)) ||
 	    !(x->registers = registers_new(x)) || !(x->smrs = smrs_new(x)) ||
 	    !(x->moves = moves_new(x)) || !(x->notify = notify_new(x)) ||
-	    !(x->mobility = mobility_new(x)))
+	    !(x->mobility = mobility_new(x)) ||
+	    !(x->partners = partners_new(x)))
 		return ERR_NOMEM;
 	if (x->conf->map_server.enabled || x->conf->map_resolver.enabled) {
 		x->map_server = map_server_new(x);
@@ -66,6 +68,8 @@ xtr_close(struct xtr *x)
 	if (x->store && x->output)
 		input_turn_end(x);
 	map_server_free(x->map_server);
+	partners_free(x->partners);
+	x->partners = NULL;
 	replies_free(x->replies);
 	notify_free(x->notify);
 	moves_free(x->moves);

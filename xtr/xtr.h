@@ -31,6 +31,7 @@ struct moves;
 struct notify;
 struct output;
 struct input;
+struct partners;
 struct pending;
 struct registers;
 struct reach;
@@ -60,6 +61,7 @@ struct xtr {
 	struct mono status_bits_from; /* L = 0 until then; 0: no limit */
 	struct map_cache *map_cache;
 	struct pending *pending;
+	struct partners *partners;
 	struct subscriptions *subscriptions;
 	struct registers *registers;
 	struct smrs *smrs;

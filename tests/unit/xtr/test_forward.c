@@ -202,6 +202,23 @@ setup_use_petr(void **state)
 	return 0;
 }
 
+/* rig_new() appends; the second site.partners would be a second site. */
+static int
+setup_partner(void **state)
+{
+	static const struct addr a = { AFI_IPV4, { 192, 0, 2, 5 } };
+	static const struct conf_rloc rloc = { .address = a };
+	static const struct conf_partner partner = {
+		.rlocs = { (void *)(uintptr_t)&rloc, 1 }
+	};
+	struct rig *r = rig_new("");
+	struct xtr_conf *c = (struct xtr_conf *)(uintptr_t)r->x.conf;
+
+	c->site.partners = (struct conf_list){ (void *)(uintptr_t)&partner, 1 };
+	*state = r;
+	return 0;
+}
+
 static int
 setup_proxy(void **state)
 {
@@ -973,6 +990,38 @@ in_at_a_petr(void **state)
 	assert_int_equal(r->x.counters.data_decapsulated, 0);
 }
 
+/* A VM that came while we were dead: our partner may know it. */
+static void
+in_for_a_partner(void **state)
+{
+	struct rig *r = *state;
+	const struct packet_spec s = {
+		.from = "10.3.0.10", .to = "10.1.1.77", .ttl = 9
+	};
+	struct inner inner;
+
+	in(r, &s, "203.0.113.1");
+	goes_to(one(r, ENCAPSULATED), "192.0.2.1", "192.0.2.5");
+	assert_int_equal(
+	    inner_parse(r->sent[0].bytes + 8, r->sent[0].len - 8, &inner),
+	    ERR_OK);
+	assert_int_equal(inner.ttl, 8);
+	assert_int_equal(r->x.counters.data_to_partner, 1);
+	dynamic(r, "10.1.1.77", EID_ARRIVING);
+	in(r, &s, "203.0.113.1");
+	one(r, ENCAPSULATED);
+	/* It does not know it either. */
+	in(r, &s, "192.0.2.5");
+	nothing(r, r->x.counters.data_drop_arriving);
+	in(r, &(struct packet_spec){ .from = "10.3.0.10", .to = "10.1.1.78" },
+	    "192.0.2.5");
+	nothing(r, r->x.counters.data_drop_not_local);
+	/* Our own EIDs are not sent around. */
+	dynamic(r, "10.1.1.77", EID_LOCAL);
+	in(r, &s, "203.0.113.1");
+	one(r, DELIVERED);
+}
+
 /* Without the role none of it leaves. */
 static void
 in_without_a_petr(void **state)
@@ -1028,6 +1077,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    in_at_a_petr, setup_proxy, teardown),
 		TEST(in_without_a_petr),
+		cmocka_unit_test_setup_teardown(
+		    in_for_a_partner, setup_partner, teardown),
 		TEST(out_icmp_is_limited),
 		TEST(out_no_usable_locator),
 		TEST(out_too_big),
