@@ -166,7 +166,7 @@ install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/xtrctl
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 xtr/xtrd.8 xtr/xtrctl.8 vmagent/vmagent.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 xtr/xtrd.conf.5 vmagent/vmagent.conf.5
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/xtrd/examples conf/*.yaml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/xtrd/examples conf/*.yaml conf/keepalived.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system contrib/*.service
 	install -D -m 644 contrib/xtrctl.bash-completion \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/xtrctl

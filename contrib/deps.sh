@@ -9,7 +9,7 @@ build="gcc libc6-dev make git pkg-config clang llvm bpftool
 	libjansson-dev liblmdb-dev libxml2-dev linux-libc-dev"
 tests="libcmocka-dev libclang-rt-14-dev clang-format mandoc binutils
 	python3 python3-pytest python3-scapy python3-libvirt
-	tshark wireshark-common iproute2 iputils-ping iptables procps"
+	tshark wireshark-common iproute2 iputils-ping iptables procps keepalived"
 virt="qemu-system-x86 libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
 	busybox-static zstd linux-image-amd64"
 
