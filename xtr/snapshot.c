@@ -24,6 +24,7 @@ enum {
 struct snapshot {
 	struct xtr *x;
 	struct loop_timer *timer;
+	size_t may;	   /* writes left until the timer is due */
 	struct eid *queue; /* a ring of 'size', a power of two */
 	size_t first, n, size;
 };
@@ -74,6 +75,15 @@ snapshot_remove(struct xtr *x, const struct eid *eid)
 }
 
 static void
+write_one(struct xtr *x, const struct eid *eid, const struct map_cache_entry *e)
+{
+	if (e)
+		snapshot_put(x, e);
+	else
+		snapshot_remove(x, eid);
+}
+
+static void
 write_some(struct snapshot *s, size_t count)
 {
 	struct xtr *x = s->x;
@@ -82,10 +92,8 @@ write_some(struct snapshot *s, size_t count)
 		const struct eid *eid = &s->queue[s->first];
 		struct map_cache_entry *e = map_cache_find(x->map_cache, eid);
 
-		if (!e)
-			snapshot_remove(x, eid);
-		else if (e->unsaved)
-			snapshot_put(x, e);
+		if (!e || e->unsaved)
+			write_one(x, eid, e);
 		if (e)
 			e->unsaved = false;
 		s->first = (s->first + 1) & (s->size - 1);
@@ -103,10 +111,13 @@ due(void *arg)
 {
 	struct snapshot *s = arg;
 
+	s->may = SNAPSHOT_WRITES;
+	if (!s->n)
+		return;
+	s->may = s->n < SNAPSHOT_WRITES ? SNAPSHOT_WRITES - s->n : 0;
 	write_some(s, SNAPSHOT_WRITES);
 	output_arm(s->x);
-	if (s->n)
-		loop_timer_set(s->timer, SNAPSHOT_MS);
+	loop_timer_set(s->timer, SNAPSHOT_MS);
 }
 
 struct snapshot *
@@ -117,6 +128,7 @@ snapshot_new(struct xtr *x)
 	if (!s)
 		return NULL;
 	s->x = x;
+	s->may = SNAPSHOT_WRITES;
 	s->timer = loop_timer_new(x->loop, due, s);
 	if (s->timer)
 		return s;
@@ -166,6 +178,14 @@ snapshot_changed(struct snapshot *s, const struct eid *eid)
 	e = map_cache_find(x->map_cache, eid);
 	if (e && e->unsaved)
 		return;
+	if (!loop_timer_armed(s->timer))
+		loop_timer_set(s->timer, SNAPSHOT_MS);
+	if (s->may) {
+		s->may--;
+		write_one(x, eid, e);
+		output_arm(x);
+		return;
+	}
 	if (!reserve(s)) {
 		x->counters.store_errors++;
 		return;
@@ -173,8 +193,6 @@ snapshot_changed(struct snapshot *s, const struct eid *eid)
 	if (e)
 		e->unsaved = true;
 	s->queue[(s->first + s->n++) & (s->size - 1)] = *eid;
-	if (s->n == 1)
-		loop_timer_set(s->timer, SNAPSHOT_MS);
 }
 
 /* What the snapshot holds and no entry took: removed after the walk. */

@@ -7,9 +7,9 @@
  * knows where its peers are.  map_cache.c is the only caller.  Without a store
  * all of it does nothing.
  *
- * Changes are written soon, not at once: SNAPSHOT_WRITES of them every
+ * A change is written at once, but no more than SNAPSHOT_WRITES of them every
  * SNAPSHOT_MS, so that the expiry or refresh of a whole table holds nobody up.
- * Until then the EIDs wait in a queue; at its bound a change is not written: the
+ * Beyond, the EIDs wait in a queue; at its bound a change is not written: the
  * store then has an older record, whose time is over the earlier.
  */
 #include "xtr/map_cache.h"

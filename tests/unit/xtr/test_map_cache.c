@@ -568,7 +568,7 @@ test_walk_about(void **state)
 	    s.text, "10.0.0.0/8 10.2.0.0/16 10.2.3.0/24 10.2.3.4/32 ");
 }
 
-/* A crash loses no more than what was not written yet. */
+/* A crash loses nothing of a few changes; of very many what is not written yet. */
 static void
 test_snapshot_is_soon(void **state)
 {
@@ -581,11 +581,8 @@ test_snapshot_is_soon(void **state)
 	store_eid_key(&e, key);
 	store(n, "10.2.0.0/16", 10, "203.0.113.7");
 	s = n->x.store;
-	assert_null(store_get(s, STORE_MAPCACHE, key, sizeof(key), &len));
-	node_run(n, 25);
 	assert_non_null(store_get(s, STORE_MAPCACHE, key, sizeof(key), &len));
 	map_cache_remove(&n->x, &e);
-	node_run(n, 25);
 	assert_null(store_get(s, STORE_MAPCACHE, key, sizeof(key), &len));
 	/* Many changes: the ring grows around its end. */
 	n->conf.itr.cache_max = 4096;
