@@ -33,9 +33,11 @@ KINDS = {
     "ECM, Map-Server to ETR",
     "Map-Request, for a packet", "Map-Request, for a prefix", "Map-Request, for nobody",
     "Map-Request, SMR-invoked", "Map-Request, SMR",
+    "Map-Request, subscription", "Map-Request, unsubscription",
     "Map-Reply, ETR", "Map-Reply, proxy", "Map-Reply, negative",
     "Map-Register", "Map-Register, withdrawal",
-    "Map-Notify, confirmation", "Map-Notify, unsolicited", "Map-Notify-Ack",
+    "Map-Notify, confirmation", "Map-Notify, subscribed", "Map-Notify, unsolicited",
+    "Map-Notify-Ack, mobility", "Map-Notify-Ack, subscription",
     # Type 15
     "CPM Ack, to a hypervisor", "CPM Ack, to a site",
     "CPM Notify, arriving", "CPM Notify, arrived", "CPM Notify, absent",
@@ -45,6 +47,7 @@ KINDS = {
 WHERE = {"xtr-a": ("uplink0", "mgmt0"), "xtr-b": ("uplink0", "mgmt0"),
          "xtr-c": ("uplink0",), "xtr-d": ("uplink0",), "ms": ("uplink0",)}
 EIDS = ["10.1.1.20", "fd01:1::20"]
+KEY_ID = 31                     # of the subscriber xtr-c, RFC 9437
 VM_ID = str(uuid.uuid5(uuid.NAMESPACE_DNS, "vm"))
 SHORT = "10.8.0.0/24"           # of xtr-a, with a TTL of a minute: refreshed after 54 s
 
@@ -72,7 +75,14 @@ class Emitted:
         return f"{self.node}, {self.path.name} {self.number}: {self.layer.summary()}"
 
 
-def kinds_of(e, register_nonces):
+def nonces_of(messages):
+    """Of all Map-Registers, and of all subscriptions."""
+    return ({e.message.nonce for e in messages if isinstance(e.message, lisp.MapRegister)},
+            {e.message.nonce for e in messages if isinstance(e.message, lisp.MapRequest) and
+             e.message.eids[0].N})
+
+
+def kinds_of(e, registers, subscriptions):
     """The names in KINDS of a message; what is in an ECM counts, too."""
     if e.data:
         return [f"data, IPv{e.layer.payload.version} in IPv{e.ip.version}"]
@@ -85,7 +95,8 @@ def kinds_of(e, register_nonces):
     if isinstance(m, lisp.MapRequest):
         out.append("Map-Request, " + (
             "probe" if m.P else "SMR" if m.S else "SMR-invoked" if m.s else
-            "subscription" if m.eids[0].N else "of a proxy" if m.p else
+            ("unsubscription" if m.itr_rlocs == [None] else "subscription") if m.eids[0].N else
+            "of a proxy" if m.p else
             "for a packet" if m.source_eid else
             "for nobody" if m.eids[0].bits in (32, 128) else "for a prefix"))
     elif isinstance(m, lisp.MapReply):
@@ -94,10 +105,11 @@ def kinds_of(e, register_nonces):
     elif isinstance(m, lisp.MapRegister):
         out.append("Map-Register, withdrawal" if m.records[0].ttl == 0 else "Map-Register")
     elif isinstance(m, lisp.MapNotifyAck):
-        out.append("Map-Notify-Ack")
+        out.append("Map-Notify-Ack, " + ("subscription" if m.key_id == KEY_ID else "mobility"))
     elif isinstance(m, lisp.MapNotify):
-        out.append("Map-Notify, " + ("confirmation" if m.nonce in register_nonces else
-                                     "unsolicited"))
+        out.append("Map-Notify, " + (
+            "confirmation" if m.nonce in registers else
+            "subscribed" if m.nonce in subscriptions else "unsolicited"))
     elif isinstance(m, lisp.CpmAck):
         out.append("CPM Ack, to a " + ("hypervisor" if str(e.ip.dst).startswith("10.0.")
                                        else "site"))
@@ -158,6 +170,8 @@ def request_fields(m):
     for r in m.itr_rlocs:
         out += address_fields(r, "lisp.mreq.itr_rloc.afi", "lisp.mreq.itr_rloc_ipv4",
                               "lisp.mreq.itr_rloc_ipv6")
+    if m.itr_rlocs == [None]:       # RFC 9437 4; tshark 4.0 reads no further
+        return out
     for e in m.eids:
         out += [("lisp.mreq.record.res", e.N << 7 | e.reserved),
                 ("lisp.mreq.record.prefix.length", e.bits),
@@ -296,6 +310,13 @@ def as_type_4(frame, e):
 
 def configure(site):
     site["xtr-c"].conf["mapping-systems"][0]["map-servers"][0]["proxy-reply"] = True
+    pubsub = {"key-id": KEY_ID, "key-file": site.keys("pubsub-c")}
+    site["ms"].conf["map-server"]["pubsub"] = {"subscribers": [
+        {"name": "c", "sources": topology.rlocs("xtr-c"), "rlocs": topology.rlocs("xtr-c"),
+         **pubsub}]}
+    site["xtr-c"].conf["mapping-systems"][0]["pubsub"] = {"map-servers": [
+        {"address": topology.rlocs("ms")[0], **pubsub}]}
+    site["xtr-c"].conf["itr"] = {"cache-max": 16}       # the least
     site["xtr-a"].conf["eids"] = [{"prefix": SHORT, "mapping-system": daemons.SYSTEM,
                                    "ttl": "1m"}]
     next(s for s in site["ms"].conf["map-server"]["sites"]
@@ -333,8 +354,9 @@ class Story:
         for peer in PEERS:
             for eid in EIDS:
                 self.answers(peer, eid)
-        for to in ("10.9.9.9", "fd01:9::9", "10.8.0.8"):
+        for to in ("10.9.9.9", "fd01:9::9"):
             ping(p["peer-c"], to, count=1)
+        ping(p["peer-d"], "10.8.0.8", count=1)
         # The move
         self.say("hyp2", "arriving", own, peers=peers, mac=vm.vm[0])
         self.say("hyp1", "departing", own, peers=peers)
@@ -374,11 +396,20 @@ class Story:
                 out.append(e)
         return out
 
+    def leave(self):
+        """Until the cache of xtr-c is full of others, and it ends a subscription."""
+        hosts = iter(range(100, 250))
+
+        def fact():
+            ping(self.p["peer-c"], f"10.1.1.{next(hosts)}", count=1)
+            return self.site["xtr-c"].show("counters", name="unsubscribe.sent")
+        net.wait_for(fact, 60, "xtr-c unsubscribes", 0, lab=self.lab)
+
     def refresh(self):
         """Until the mapping of SHORT, in use, has been asked for again."""
         def ttl():
-            ping(self.p["peer-c"], "10.8.0.8", count=1)
-            rows = self.site["xtr-c"].show("map-cache", eid=SHORT)
+            ping(self.p["peer-d"], "10.8.0.8", count=1)
+            rows = self.site["xtr-d"].show("map-cache", eid=SHORT)
             return rows[0]["ttl_s"] if rows else 60
         low = net.wait_for(lambda: 60 - ttl() > 52, 70, f"{SHORT} is old", 0.5, lab=self.lab)
         assert low
@@ -391,13 +422,14 @@ def emitted():
     with plane(configure=configure) as p:
         story = Story(p)
         story.run()
+        story.leave()
         story.refresh()
         time.sleep(0.5)         # dumpcap writes what it has
         messages = story.emitted()
-    nonces = {e.message.nonce for e in messages if isinstance(e.message, lisp.MapRegister)}
+    registers, subscriptions = nonces_of(messages)
     out = defaultdict(list)
     for e in messages:
-        for kind in kinds_of(e, nonces):
+        for kind in kinds_of(e, registers, subscriptions):
             out[kind].append(e)
     return out
 
@@ -421,7 +453,9 @@ def test_both_read_the_same(emitted, kind):
     assert emitted[kind], f"no {kind} was captured"
     for e in emitted[kind]:
         assert shown(e) == expected(e), e
-        assert not e.complaints, e
+        # One ITR-RLOC without an address is an error to tshark 4.0.
+        if not isinstance(e.message, lisp.MapRequest) or e.message.itr_rlocs != [None]:
+            assert not e.complaints, e
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
