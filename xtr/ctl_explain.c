@@ -24,6 +24,7 @@
 #include "xtr/inner.h"
 #include "xtr/map_cache.h"
 #include "xtr/pending.h"
+#include "xtr/reach.h"
 #include "xtr/register.h"
 #include "xtr/resolver.h"
 
@@ -108,6 +109,24 @@ shares_get(const struct explain *e, const struct map_cache_entry *m,
 		out->chosen = NULL;
 }
 
+/* An RLOC that is down, with the cause that is shown. */
+static const char *
+down_by(const struct explain *e, const struct addr *rloc)
+{
+	static const char *const words[REACH_CAUSES] = {
+		[REACH_CONFIG] = "down: configured",
+		[REACH_INTERFACE] = "down: interface",
+		[REACH_ROUTE] = "down: no route",
+		[REACH_PROBE] = "down: no answer to probes",
+		[REACH_ICMP] = "down: ICMP",
+		[REACH_ECHO] = "down: echo-nonce",
+	};
+	const struct reach_rloc *r = reach_find(e->x, rloc);
+	const enum reach_cause cause = r ? reach_why(r) : REACH_CAUSES;
+
+	return cause < REACH_CAUSES && words[cause] ? words[cause] : "down";
+}
+
 /* Why packets go to it or not. */
 static const char *
 verdict(const struct explain *e, const struct map_cache_entry *m,
@@ -126,7 +145,11 @@ verdict(const struct explain *e, const struct map_cache_entry *m,
 	if (xtr_rloc_is_own(e->x, &l->rloc))
 		return "never: it is ours";
 	if (!l->reachable)
-		return "down";
+		return "down: R bit";
+	if (l->status_down)
+		return "down: locator-status-bits";
+	if (!reach_is_up(e->x, &l->rloc))
+		return down_by(e, &l->rloc);
 	if (!xtr_rloc(e->x, l->rloc.afi))
 		return "no RLOC of ours has its family";
 	if (s->chosen && l->priority > s->chosen->priority)

@@ -33,8 +33,8 @@ KINDS = {
     "ECM, Map-Server to ETR",
     "Map-Request, for a packet", "Map-Request, for a prefix", "Map-Request, for nobody",
     "Map-Request, SMR-invoked", "Map-Request, SMR",
-    "Map-Request, subscription", "Map-Request, unsubscription",
-    "Map-Reply, ETR", "Map-Reply, proxy", "Map-Reply, negative",
+    "Map-Request, probe", "Map-Request, subscription", "Map-Request, unsubscription",
+    "Map-Reply, probed", "Map-Reply, ETR", "Map-Reply, proxy", "Map-Reply, negative",
     "Map-Register", "Map-Register, withdrawal",
     "Map-Notify, confirmation", "Map-Notify, subscribed", "Map-Notify, unsolicited",
     "Map-Notify-Ack, mobility", "Map-Notify-Ack, subscription",
@@ -316,6 +316,7 @@ def configure(site):
          **pubsub}]}
     site["xtr-c"].conf["mapping-systems"][0]["pubsub"] = {"map-servers": [
         {"address": topology.rlocs("ms")[0], **pubsub}]}
+    site["xtr-d"].conf["reachability"] = {"probe": True, "probe-interval": "2s"}
     site["xtr-c"].conf["itr"] = {"cache-max": 16}       # the least
     site["xtr-a"].conf["eids"] = [{"prefix": SHORT, "mapping-system": daemons.SYSTEM,
                                    "ttl": "1m"}]

@@ -20,6 +20,7 @@
 #include "xtr/map_cache.h"
 #include "xtr/mobility.h"
 #include "xtr/pending.h"
+#include "xtr/reach.h"
 
 #define VM "10.1.1.10"
 
@@ -240,7 +241,7 @@ static const struct given many[] = {
 	{ "198.51.100.8", 1, 50, true, "by flow" },
 	{ "198.51.100.9", 1, 0, true, "weight 0" },
 	{ "198.51.100.10", 2, 50, true, "worse priority" },
-	{ "198.51.100.11", 1, 50, false, "down" },
+	{ "198.51.100.11", 1, 50, false, "down: R bit" },
 	{ "198.51.100.12", 255, 50, true, "never: priority 255" },
 	{ "203.0.113.1", 1, 50, true, "never: it is ours" },
 	{ "2001:db8:7::7", 1, 50, true, "no RLOC of ours has its family" },
@@ -255,6 +256,7 @@ test_locators(void **state)
 	const struct eid eid = sim_eid("10.88.0.0/16");
 	const json_t *row, *l;
 	const char *error, *flow_rloc = NULL, *rloc = NULL;
+	struct addr a;
 	char flow[32];
 
 	m = (struct mapping){ .ttl_min = 10, .eid_bits = eid.bits };
@@ -264,13 +266,13 @@ test_locators(void **state)
 		.reachable = true,
 		.addr = { .opaque = unread, .opaque_len = sizeof(unread) } };
 	for (unsigned i = 0; i < 8; i++) {
-		const struct addr a = sim_addr(many[i].rloc);
+		const struct addr one = sim_addr(many[i].rloc);
 
 		m.locators[m.n_locators++] =
 		    (struct locator){ .priority = many[i].priority,
 			    .weight = many[i].weight,
 			    .reachable = many[i].reachable,
-			    .addr = lisp_addr_from_addr(&a) };
+			    .addr = lisp_addr_from_addr(&one) };
 	}
 	m.n_locators++;
 	assert_int_equal(
@@ -285,6 +287,14 @@ test_locators(void **state)
 	}
 	assert_true(says(row, "locators: 1 more"));
 	assert_true(says(row, "by flow, 5") || says(row, "by flow, 4"));
+
+	/* One of the two goes down. */
+	a = sim_addr(many[0].rloc);
+	reach_set(sim_xtr(f->s, CLIENT), &a, REACH_PROBE, REACH_DOWN);
+	row = explained(f, CLIENT, "10.88.1.1");
+	assert_string_equal(text(row, "rloc"), many[1].rloc);
+	assert_true(says(row, "down: no answer to probes"));
+	reach_set(sim_xtr(f->s, CLIENT), &a, REACH_PROBE, REACH_UP);
 
 	/* With a flow there is one answer, and not the same for all. */
 	for (unsigned port = 40000; port < 40064; port++) {
