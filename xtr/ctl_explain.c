@@ -24,6 +24,7 @@
 #include "xtr/inner.h"
 #include "xtr/map_cache.h"
 #include "xtr/pending.h"
+#include "xtr/proxy.h"
 #include "xtr/reach.h"
 #include "xtr/register.h"
 #include "xtr/resolver.h"
@@ -333,6 +334,30 @@ origin(struct explain *e, const struct map_cache_entry *m)
 	say(e, "lasts: %lld s of %u min", left_s, m->ttl_min);
 }
 
+/* As forward.c's function of that name. */
+static void
+out_of_lisp(struct explain *e, const char *action)
+{
+	const struct conf_itr *c = &e->x->conf->itr;
+	struct addr petr;
+
+	if (proxy_attracts(e->x, &e->eid))
+		decide(e, "drop", "%s, but we attract its packets", action);
+	else if (c->use_petr.n && !proxy_petr(e->x, e->hash, &petr))
+		decide(e, "drop", "%s, but no PETR can be used", action);
+	else if (c->use_petr.n) {
+		say(e, "use-petr: %s goes through a PETR", action);
+		outer(e, &petr);
+	} else if (!c->natively_forward)
+		decide(
+		    e, "drop", "%s, but itr.natively-forward is off", action);
+	else if (c->eid_space.n)
+		decide(
+		    e, "drop", "%s, but an EID space leads back here", action);
+	else
+		decide(e, "native", "%s, out as they are", action);
+}
+
 static void
 negative(struct explain *e, const struct map_cache_entry *m)
 {
@@ -345,15 +370,7 @@ negative(struct explain *e, const struct map_cache_entry *m)
 			    action);
 		return;
 	case LISP_NATIVELY_FORWARD:
-		if (e->x->conf->itr.natively_forward &&
-		    !e->x->conf->itr.eid_space.n) {
-			decide(e, "native", "%s, out as they are", action);
-			return;
-		}
-		decide(e, "drop", "%s, but itr.natively-forward %s", action,
-		    e->x->conf->itr.natively_forward
-			? "is not possible with an EID space"
-			: "is off");
+		out_of_lisp(e, action);
 		return;
 	default:
 		decide(e, "drop", "the mapping says %s", action);

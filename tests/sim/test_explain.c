@@ -229,6 +229,47 @@ test_nothing_and_lookup(void **state)
 	assert_string_equal(text(row, "decision"), "drop");
 }
 
+/* Natively-Forward, as the configuration has it. */
+static void
+test_out_of_lisp(void **state)
+{
+	static struct eid eid_space[1];
+	static struct mapping m;
+	struct fixture *f = *state;
+	struct xtr *x = sim_xtr(f->s, CLIENT);
+	const struct xtr_conf *conf = x->conf;
+	const struct eid eid = sim_eid("10.66.0.0/16");
+	struct conf_petr petr = { .address = sim_addr("198.51.100.66"),
+		.priority = 1,
+		.weight = 100 };
+	struct xtr_conf other = *conf;
+	const json_t *row;
+
+	m = (struct mapping){ .ttl_min = 10,
+		.eid_bits = eid.bits,
+		.action = LISP_NATIVELY_FORWARD };
+	m.eid = lisp_addr_from_eid(&eid);
+	assert_int_equal(map_cache_store(x, &eid, &m), ERR_OK);
+	x->conf = &other;
+	row = explained(f, CLIENT, "10.66.0.1");
+	assert_string_equal(text(row, "decision"), "drop");
+	other.itr.natively_forward = true;
+	row = explained(f, CLIENT, "10.66.0.1");
+	assert_string_equal(text(row, "decision"), "native");
+	other.itr.eid_space = (struct conf_list){ eid_space, 1 };
+	row = explained(f, CLIENT, "10.66.0.1");
+	assert_string_equal(text(row, "decision"), "drop");
+	other.itr.use_petr = (struct conf_list){ &petr, 1 };
+	row = explained(f, CLIENT, "10.66.0.1");
+	assert_string_equal(text(row, "decision"), "encapsulate");
+	assert_string_equal(text(row, "rloc"), "198.51.100.66");
+	assert_true(says(row, "through a PETR"));
+	petr.address = sim_addr("2001:db8::66");
+	row = explained(f, CLIENT, "10.66.0.1");
+	assert_string_equal(text(row, "decision"), "drop");
+	x->conf = conf;
+}
+
 struct given {
 	const char *rloc;
 	uint8_t priority, weight;
@@ -353,6 +394,7 @@ main(void)
 		TEST(test_own),
 		TEST(test_away_and_source),
 		TEST(test_nothing_and_lookup),
+		TEST(test_out_of_lisp),
 		TEST(test_locators),
 		TEST(test_refused),
 	};
