@@ -11,6 +11,9 @@
 #include "xtr/conf_check.c"
 #include "xtr/conf_check_mobility.c"
 #include "xtr/conf_check_ms.c"
+#include "xtr/conf_check_partners.c"
+#include "xtr/conf_check_proxy.c"
+#include "xtr/conf_check_pubsub.c"
 
 #include <assert.h>
 #include <sys/stat.h>

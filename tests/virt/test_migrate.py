@@ -134,7 +134,7 @@ def test_agent_knows_the_peers(s):
     def known(h):
         rows = s.site.agents[h.name].ctl("show", "peers")
         return wanted <= {r["peer"] for r in rows}
-    net.wait_for(lambda: known(s.source), 10, "the agent knows both peers", 0.2, s.lab)
+    net.wait_for(lambda: known(s.source), 30, "the agent knows both peers", 0.2, s.lab)
     for w in streams:
         w.result()
 
