@@ -49,6 +49,31 @@ check_key_id(
 	}
 }
 
+/* The same address and key-id, in this list or another one, before. */
+static void
+check_twice(struct xtr_conf *c, const struct conf_pubsub_server *s, size_t n,
+    size_t index, const char *what)
+{
+	for (size_t i = 0; i <= n; i++) {
+		const struct conf_list *l =
+		    &conf_at(c->mapping_systems, struct conf_mapping_system, i)
+			 ->pubsub.servers;
+
+		for (size_t j = 0; j < (i == n ? index : l->n); j++) {
+			const struct conf_pubsub_server *o =
+			    conf_at(*l, struct conf_pubsub_server, j);
+
+			if (addr_equal(&o->address, &s->address) &&
+			    o->key.key_id == s->key.key_id)
+				conf_error(c->doc, s->pos,
+				    "%s: the same address and key-id as "
+				    "mapping-systems[%zu].pubsub."
+				    "map-servers[%zu]",
+				    what, i, j);
+		}
+	}
+}
+
 static void
 check_pubsub(struct xtr_conf *c, struct conf_mapping_system *m, size_t n)
 {
@@ -66,6 +91,7 @@ check_pubsub(struct xtr_conf *c, struct conf_mapping_system *m, size_t n)
 		conf_check_server(c, s->pos, what, &s->address);
 		make_key(&s->key);
 		check_key_id(c, s, what);
+		check_twice(c, s, n, i, what);
 	}
 }
 
@@ -97,6 +123,14 @@ check_publisher(struct xtr_conf *c)
 		else if (!s->has_xtr_id)
 			conf_error(c->doc, s->pos,
 			    "map-server.pubsub.subscribers[%zu]: needs xtr-id "
+			    "or rlocs",
+			    i);
+		/* A Map-Request has no MAC: where it comes from must do. */
+		if (!s->sources.n)
+			s->sources = s->rlocs;
+		if (!s->sources.n)
+			conf_error(c->doc, s->pos,
+			    "map-server.pubsub.subscribers[%zu]: needs sources "
 			    "or rlocs",
 			    i);
 		for (size_t j = 0; j < i; j++)

@@ -26,13 +26,18 @@ is_copy(const struct peer *p, const struct map_register *m)
 	    memcmp(m->auth.data, p->mac, m->auth.len) == 0;
 }
 
+static bool
+has_too_many(const struct map_server *ms, const struct mapping *m)
+{
+	return m->n_locators > ms->x->conf->map_server.locators_max;
+}
+
 /* May 's' register this record? */
 static bool
 is_allowed(const struct map_server *ms, const struct ms_site *s,
     const struct mapping *m, const struct eid *eid)
 {
-	return m->n_locators <= ms->x->conf->map_server.locators_max &&
-	    ms_site_may(ms, s, eid);
+	return !has_too_many(ms, m) && ms_site_may(ms, s, eid);
 }
 
 /* How long it holds without another Map-Register, RFC 9301 5.6, 8.2. */
@@ -128,7 +133,10 @@ log_refused(struct map_server *ms, const struct peer *p, const struct eid *eid,
 		log_warning("map-server",
 		    "site %s, %s: %s refused: %s (%u more not logged)",
 		    p->site->name, addr_str(&p->addr, a), eid_str(eid, e),
-		    err_str(err), held);
+		    err == ERR_FULL ? "more locators than locators-max, or no "
+				      "room for registrations"
+				    : err_str(err),
+		    held);
 }
 
 /* Applies every record; the last reason for which one was refused. */
@@ -143,7 +151,9 @@ apply(struct map_server *ms, struct peer *p, const struct map_register *m)
 	while (records_next(&left, &map)) {
 		enum err err = lisp_addr_eid(&map.eid, map.eid_bits, &eid);
 
-		if (!err && !is_allowed(ms, p->site, &map, &eid))
+		if (!err && has_too_many(ms, &map))
+			err = ERR_FULL;
+		else if (!err && !ms_site_may(ms, p->site, &eid))
 			err = ERR_POLICY;
 		else if (!err && map.ttl_min == 0)
 			/* Counts from the registrant only. */

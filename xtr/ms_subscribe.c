@@ -431,7 +431,8 @@ ms_unsubscribe(struct map_server *ms, const struct datagram *dg,
 	for (unsigned i = 0; i < s->n_rlocs; i++)
 		if (addr_equal(&s->rlocs[i], &dg->from))
 			to = &dg->from;
-	if (!addr_listed(&s->who->conf->rlocs, to))
+	if (to != &dg->from &&
+	    (!s->who->conf->rlocs.n || !addr_listed(&s->who->conf->rlocs, to)))
 		to = s->n_rlocs ? &s->rlocs[0] : &dg->from;
 	*gone = (struct mapping){ .eid = lisp_addr_from_eid(eid),
 		.eid_bits = eid->bits };

@@ -73,6 +73,7 @@ static void
 watch(struct partners *t, const struct addr *rloc)
 {
 	struct watched *w = calloc(1, sizeof(*w));
+	char buf[ADDR_STR_MAX];
 
 	if (!w)
 		return;
@@ -81,6 +82,8 @@ watch(struct partners *t, const struct addr *rloc)
 	w->watch = reach_watch(
 	    t->x, rloc, NULL, t->x->conf->site.partner_probe_ms, on_reach, w);
 	if (!w->watch) {
+		log_error("partner", "RLOC %s is not watched: %s",
+		    addr_str(rloc, buf), err_str(ERR_FULL));
 		free(w);
 		return;
 	}

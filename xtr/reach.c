@@ -170,8 +170,12 @@ reach_reload(struct xtr *x)
 		    conf_at(*rlocs, struct conf_rloc, i);
 		struct reach_rloc *r = obtain(x, &c->address, true);
 
-		if (r)
-			r->own = true;
+		if (!r || r->own)
+			continue;
+		/* As another's it may have been down; who asks us now? */
+		r->own = true;
+		r->down &= 1u << REACH_INTERFACE;
+		r->up = 0;
 	}
 	do {
 		s.gone = NULL;

@@ -26,8 +26,9 @@
 #include "xtr/xtr.h"
 
 #define REACH_MAX 65536
-#define REACH_SPARE 1024      /* on top, for our own and watched RLOCs */
-#define REACH_WATCHES_MAX 256 /* reach_watch() */
+#define REACH_SPARE 1024 /* on top, for our own and watched RLOCs */
+/* reach_watch(): all RLOCs of a record, before and after a reload. */
+#define REACH_WATCHES_MAX 512
 
 enum reach_state { REACH_UNKNOWN, REACH_UP, REACH_DOWN, REACH_STATES };
 

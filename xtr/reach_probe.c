@@ -157,10 +157,13 @@ answer_ms(const struct reach_rloc *r)
 {
 	const int64_t watch_ms = reach_watch_interval(r);
 	const unsigned misses = r->probe->misses;
-	const int64_t retry_ms = (int64_t)PROBE_RETRY_FIRST_MS << misses;
 
-	if (misses < PROBE_MISSES && !down_by_us(r))
+	if (misses < PROBE_MISSES && !down_by_us(r)) {
+		const int64_t retry_ms = (int64_t)PROBE_RETRY_FIRST_MS
+		    << misses;
+
 		return watch_ms && watch_ms < retry_ms ? watch_ms : retry_ms;
+	}
 	if (watch_ms)
 		return watch_ms;
 	r->probe->slow_ms = r->probe->slow_ms

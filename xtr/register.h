@@ -23,9 +23,11 @@ void registers_free(struct registers *); /* accepts NULL */
 void registers_start(struct xtr *);
 /*
  * x->conf is a new one and the eids follow it: static EIDs that are gone are
- * withdrawn, everything else registers anew.
+ * withdrawn, and what would be sent otherwise than it was registers anew;
+ * 'changed' (or NULL) hears of each of those.
  */
-void registers_reload(struct xtr *);
+void registers_reload(
+    struct xtr *, void (*changed)(struct xtr *, const struct eid_entry *));
 
 /* The EID is ours, or its record changed: Map-Register now, M = 1. */
 void register_schedule(struct xtr *, const struct eid *);

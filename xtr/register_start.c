@@ -252,8 +252,28 @@ goes_on(struct reg *g, const struct reg *old)
 	return true;
 }
 
-/* One EID of the old table; see registers_reload(). */
-static void
+/* True if the record is not what was sent. */
+static bool
+go_on(struct reg_eid *r, const struct reg_eid *old)
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < r->n; i++) {
+		struct reg *g = &r->regs[i];
+		const struct reg *o = reg_at(old, g->server);
+
+		if (goes_on(g, o))
+			continue;
+		changed |= o && o->sent_ever && o->hash != reg_record_hash(g);
+		reg_again(g);
+	}
+	return changed;
+}
+
+/*
+ * One EID of the old table; see registers_reload().  True if its record changed.
+ */
+static bool
 carry_over(struct xtr *x, const struct reg_eid *old)
 {
 	const struct eid_entry *e = eids_find(x->eids, &old->eid);
@@ -268,7 +288,7 @@ carry_over(struct xtr *x, const struct reg_eid *old)
 	    ? NULL
 	    : reg_eid_new(x, &old->eid, old->dynamic, &present);
 	if (!r)
-		return;
+		return false;
 	r->full = old->full;
 	r->told = old->told;
 	for (unsigned i = 0; i < r->n; i++)
@@ -278,10 +298,8 @@ carry_over(struct xtr *x, const struct reg_eid *old)
 	else if (old->paused)
 		register_pause(x, &r->eid);
 	else
-		for (unsigned i = 0; i < r->n; i++)
-			if (!goes_on(
-				&r->regs[i], reg_at(old, r->regs[i].server)))
-				reg_again(&r->regs[i]);
+		return go_on(r, old);
+	return false;
 }
 
 static bool
@@ -295,7 +313,8 @@ start_missing(void *arg, struct eid_entry *e)
 }
 
 void
-registers_reload(struct xtr *x)
+registers_reload(
+    struct xtr *x, void (*changed)(struct xtr *, const struct eid_entry *))
 {
 	struct registers *old = x->registers, *t = registers_new(x);
 	struct table_iter it = table_iter(&old->eids);
@@ -309,8 +328,13 @@ registers_reload(struct xtr *x)
 	}
 	inherit(t, old);
 	x->registers = t;
-	while ((node = table_next(&it)))
-		carry_over(x, table_entry(node, struct reg_eid, by_eid));
+	while ((node = table_next(&it))) {
+		const struct reg_eid *r =
+		    table_entry(node, struct reg_eid, by_eid);
+
+		if (carry_over(x, r) && changed)
+			changed(x, eids_find(x->eids, &r->eid));
+	}
 	eids_walk(x->eids, start_missing, x);
 	registers_free(old);
 }

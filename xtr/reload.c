@@ -22,6 +22,7 @@
 #include "xtr/route.h"
 #include "xtr/segment.h"
 #include "xtr/status_bits.h"
+#include "xtr/smr.h"
 #include "xtr/subscribe.h"
 
 static bool
@@ -40,6 +41,20 @@ same_rlocs(const struct conf_list *a, const struct conf_list *b)
 	for (size_t i = 0; same && i < a->n; i++)
 		same = addr_equal(&conf_at(*a, struct conf_rloc, i)->address,
 		    &conf_at(*b, struct conf_rloc, i)->address);
+	return same;
+}
+
+/* The locators of our records, which the status bits count. */
+static bool
+same_locators(const struct conf_site *a, const struct conf_site *b)
+{
+	bool same =
+	    same_rlocs(&a->rlocs, &b->rlocs) && a->partners.n == b->partners.n;
+
+	for (size_t i = 0; same && i < a->partners.n; i++)
+		same = same_rlocs(
+		    &conf_at(a->partners, struct conf_partner, i)->rlocs,
+		    &conf_at(b->partners, struct conf_partner, i)->rlocs);
 	return same;
 }
 
@@ -167,11 +182,25 @@ install_moved(void *arg, struct eid_entry *e)
 	return segment_is_new(arg, &e->eid) ? install_eid(arg, e) : true;
 }
 
+/* The record of the EID is another one now (RFC 9301 6.1). */
+static void
+solicit(struct xtr *x, const struct eid_entry *e)
+{
+	const bool moving = smr_is_open(x, &e->eid);
+
+	if (!e->is_static &&
+	    (e->state != EID_LOCAL || e->contested || e->verifying))
+		return;
+	smr_record_changed(x, e);
+	if (!moving) /* no other site holds packets */
+		smr_release_drained(x, &e->eid);
+}
+
 /* Every table and the kernel follow 'conf'; goes on after an error. */
 static enum err
 follow(struct xtr *x, const struct xtr_conf *conf)
 {
-	const bool same = same_rlocs(&x->conf->site.rlocs, &conf->site.rlocs);
+	const bool same = same_locators(&x->conf->site, &conf->site);
 	enum err err, e;
 
 	x->conf = conf;
@@ -186,7 +215,7 @@ follow(struct xtr *x, const struct xtr_conf *conf)
 	partners_reload(x);
 	if (x->map_server)
 		map_server_reload(x);
-	registers_reload(x);
+	registers_reload(x, solicit);
 	subscriptions_reload(x);
 	e = reinstall(x);
 	eids_walk(x->eids, install_moved, x);

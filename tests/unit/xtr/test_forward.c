@@ -206,8 +206,8 @@ setup_use_petr(void **state)
 static int
 setup_partner(void **state)
 {
-	static const struct addr a = { AFI_IPV4, { 192, 0, 2, 5 } };
-	static const struct conf_rloc rloc = { .address = a };
+	static const struct conf_rloc rloc = { .address = { AFI_IPV4,
+						   { 192, 0, 2, 5 } } };
 	static const struct conf_partner partner = {
 		.rlocs = { (void *)(uintptr_t)&rloc, 1 }
 	};

@@ -317,7 +317,7 @@ too_many_locators_are_refused(void **state)
 		.records = { { .eid = "10.1.0.0/16",
 		    .locators = { "192.0.2.1", "192.0.2.2", "192.0.2.3",
 			"192.0.2.4", "192.0.2.5" } } }),
-	    ERR_POLICY);
+	    ERR_FULL);
 	assert_int_equal(map_server_count(&f->x), 0);
 	assert_int_equal(REG(f,
 			     .records = { { .eid = "10.1.0.0/16",

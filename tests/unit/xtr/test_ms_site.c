@@ -130,33 +130,36 @@ test_verify(void **state)
 	struct fixture *f = *state;
 	const char *site;
 
-	assert_int_equal(VERIFY(.records = { { "10.1.0.0/16" } }), ERR_OK);
+	assert_int_equal(
+	    VERIFY(.records = { { .eid = "10.1.0.0/16" } }), ERR_OK);
 	assert_string_equal(site, "a");
 	assert_int_equal(VERIFY(.key = "secret of b", .key_id = 2,
-			     .records = { { "10.7.1.5/32" } }),
+			     .records = { { .eid = "10.7.1.5/32" } }),
 	    ERR_OK);
 	assert_string_equal(site, "b");
 	/* one record in the middle names it */
-	assert_int_equal(
-	    VERIFY(.records = { { "10.99.0.0/16" }, { "10.1.0.0/16" } }),
+	assert_int_equal(VERIFY(.records = { { .eid = "10.99.0.0/16" },
+				    { .eid = "10.1.0.0/16" } }),
 	    ERR_OK);
 	assert_string_equal(site, "a");
 	assert_int_equal(
-	    VERIFY(.key = "wrong", .records = { { "10.1.0.0/16" } }), ERR_AUTH);
+	    VERIFY(.key = "wrong", .records = { { .eid = "10.1.0.0/16" } }),
+	    ERR_AUTH);
 	assert_null(site);
-	assert_int_equal(VERIFY(.key_id = 9, .records = { { "10.1.0.0/16" } }),
+	assert_int_equal(
+	    VERIFY(.key_id = 9, .records = { { .eid = "10.1.0.0/16" } }),
 	    ERR_KEY_UNKNOWN);
 	assert_int_equal(
-	    VERIFY(.records = { { "10.99.0.0/16" } }), ERR_KEY_UNKNOWN);
-	assert_int_equal(
-	    VERIFY(.algorithm = AUTH_SHA1_96, .records = { { "10.1.0.0/16" } }),
+	    VERIFY(.records = { { .eid = "10.99.0.0/16" } }), ERR_KEY_UNKNOWN);
+	assert_int_equal(VERIFY(.algorithm = AUTH_SHA1_96,
+			     .records = { { .eid = "10.1.0.0/16" } }),
 	    ERR_ALGORITHM);
 	assert_int_equal(VERIFY(.key = "secret of c", .key_id = 3,
-			     .records = { { "10.3.0.0/16" } }),
+			     .records = { { .eid = "10.3.0.0/16" } }),
 	    ERR_SOURCE);
 	assert_int_equal(
 	    VERIFY(.key = "secret of c", .key_id = 3, .from = "192.0.2.3",
-		.records = { { "10.3.0.0/16" } }),
+		.records = { { .eid = "10.3.0.0/16" } }),
 	    ERR_OK);
 	assert_string_equal(site, "c");
 }

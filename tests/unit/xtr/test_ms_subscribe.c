@@ -19,7 +19,7 @@ static const char pubsub_yaml[] =
     "          key-id: 31, key-file: key-a, sources: [ " ITR " ],\n"
     "          rlocs: [ " ITR ", " ITR2 " ] }\n"
     "      - { name: two, xtr-id: 02020202-0202-0202-0202-020202020202,\n"
-    "          key-id: 32, key-file: key-b }\n";
+    "          key-id: 32, key-file: key-b, sources: [ " ITR " ] }\n";
 
 static int
 setup_pubsub(void **state)

@@ -255,7 +255,7 @@ test_probe_once_per_rloc(void **state)
 	/* A second time that nonce is nobody's. */
 	assert_int_equal(answer(n, 0, NULL), ERR_NONCE);
 	/* The next one after the interval, 10 % more or less. */
-	node_run(n, 26900);
+	node_run(n, 24000);
 	assert_int_equal(probes(n), 1);
 	run_until_probes(n, 2);
 	assert_true(xtr_now(&n->x).us <= before.us + 33000 * 1000);
@@ -513,6 +513,8 @@ test_hint(void **state)
 	/* It goes on until there is an answer, and then stops. */
 	node_run(n, 60000);
 	assert_true(probes(n) > 5);
+	for (const unsigned count = probes(n); probes(n) == count;)
+		node_run(n, 10); /* an answer that is late is none */
 	assert_int_equal(answer(n, probes(n) - 1, NULL), ERR_OK);
 	assert_string_equal(picked(n, "10.2.0.1"), FAR);
 	node_forget_sent(n);
@@ -817,6 +819,46 @@ test_own_rloc(void **state)
 	assert_true(r_bit(n, &m.records, "192.0.2.1"));
 }
 
+/* What was a dead partner's becomes ours by a reload: nothing is against it. */
+static void
+test_taken_over(void **state)
+{
+	struct node *n = *state;
+	static struct conf_rloc rlocs[3];
+
+	n->conf.reachability.probe = true;
+	store(n, "10.2.0.0/16", FAR, NULL);
+	while (state_of(n, FAR) != REACH_DOWN)
+		node_run(n, 1000);
+	memcpy(rlocs, n->rlocs, sizeof(n->rlocs));
+	rlocs[2] = rlocs[0];
+	rlocs[2].address = A(FAR);
+	n->conf.site.rlocs = (struct conf_list){ rlocs, 3 };
+	reach_reload(&n->x);
+	assert_int_not_equal(state_of(n, FAR), REACH_DOWN);
+	assert_true(reach_is_up(&n->x, &rlocs[2].address));
+	n->conf.site.rlocs = (struct conf_list){ n->rlocs, 2 };
+}
+
+/* A partner that is dead for hours is asked at its interval all the time. */
+static void
+test_watch_for_ever(void **state)
+{
+	struct node *n = *state;
+	const struct addr far = A(FAR);
+	struct heard h = { 0 };
+
+	h.watch = reach_watch(&n->x, &far, NULL, 100, on_change, &h);
+	assert_non_null(h.watch);
+	for (unsigned i = 0; i < 20; i++) {
+		node_forget_sent(n);
+		node_run(n, 1000);
+		assert_in_range(probes(n), 8, 12);
+	}
+	assert_int_equal(state_of(n, FAR), REACH_DOWN);
+	reach_unwatch(h.watch);
+}
+
 /* What we say when we are probed: RFC 9301 5.4, 7.1; RFC 9300 10.1. */
 static void
 test_answerer(void **state)
@@ -908,6 +950,8 @@ main(void)
 		TEST(test_watch_hurries),
 		TEST(test_watches_bounded),
 		TEST(test_own_rloc),
+		TEST(test_taken_over),
+		TEST(test_watch_for_ever),
 		TEST(test_answerer),
 		TEST(test_own_source),
 	};

@@ -542,7 +542,7 @@ test_reload(void **state)
 	n->conf.eids.n = 2;
 	n->systems[0].map_servers.n = 1;
 	assert_int_equal(eids_reload(&n->x), ERR_OK);
-	registers_reload(&n->x);
+	registers_reload(&n->x, NULL);
 	node_run(n, 500);
 	for (unsigned i = 0; i < n_registered(n); i++) {
 		const struct registered *r = registered(n, i);
@@ -565,6 +565,18 @@ test_reload(void **state)
 	assert_true(confirmed(n, "10.1.1.11"));
 }
 
+static unsigned changed_calls;
+
+static void
+count_changed(struct xtr *x, const struct eid_entry *e)
+{
+	char buf[EID_STR_MAX];
+
+	(void)x;
+	assert_string_equal(eid_str(&e->eid, buf), "10.9.0.0/16");
+	changed_calls++;
+}
+
 /* What goes on after a reload is refreshed as before. */
 static void
 test_reload_changes_nothing_else(void **state)
@@ -577,7 +589,9 @@ test_reload_changes_nothing_else(void **state)
 	node_run(n, 100);
 	acknowledge_all(n);
 	n->eids[1].ttl_min = 7;
-	registers_reload(&n->x);
+	changed_calls = 0;
+	registers_reload(&n->x, count_changed);
+	assert_int_equal(changed_calls, 1);
 	node_run(n, 500);
 	for (unsigned i = 0; i < n_registered(n); i++) {
 		const struct registered *r = registered(n, i);
@@ -609,7 +623,7 @@ test_reload_merge(void **state)
 	node_run(n, 100);
 	acknowledge_all(n);
 	n->corp_ms[0].merge = n->corp_ms[0].use_ttl = true;
-	registers_reload(&n->x);
+	registers_reload(&n->x, NULL);
 	node_run(n, 500);
 	for (unsigned i = 0; i < n_registered(n); i++) {
 		const struct registered *r = registered(n, i);
