@@ -5,6 +5,8 @@
  */
 #include "asking.h"
 
+#include "xtr/smr_limit.h"
+
 static void
 test_smr_asks_for_the_host(void **state)
 {
@@ -219,6 +221,39 @@ test_smr_memory_is_bounded(void **state)
 	assert_int_equal(n_asked(n), 3);
 }
 
+/* How many of 'offered' SMRs a tenth of a second, over ten seconds, may ask. */
+static unsigned
+allowed(struct node *n, bool known, unsigned offered)
+{
+	unsigned count = 0;
+
+	for (unsigned tenth = 0; tenth < 100; tenth++) {
+		for (unsigned i = 0; i < offered; i++) {
+			struct lookup l = { .x = &n->x,
+				.known = known,
+				.eid = E("10.2.0.0/32"),
+				.smr_from = A("198.18.0.0") };
+
+			memcpy(l.eid.addr.bytes, &i, 3);
+			l.eid.addr.bytes[3] = (uint8_t)tenth;
+			memcpy(l.smr_from.bytes, l.eid.addr.bytes, 4);
+			count += smr_limit_take(&l, xtr_now(&n->x));
+		}
+		node_run(n, 100);
+	}
+	return count;
+}
+
+/* All together: 5,000/s, and strangers a tenth of it. */
+static void
+test_totals(void **state)
+{
+	struct node *n = *state;
+
+	assert_in_range(allowed(n, true, 8000), 49000, 56000);
+	assert_in_range(allowed(n, false, 100), 4900, 5600);
+}
+
 int
 main(void)
 {
@@ -232,6 +267,7 @@ main(void)
 		TEST(test_smr_in_the_hold_off),
 		TEST(test_smr_of_strangers),
 		TEST(test_smr_memory_is_bounded),
+		TEST(test_totals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,22 @@ late_senders(void **state)
 	assert_int_equal(burst(r, SMR_LATE, VM, ITR, 20), 1);
 }
 
+/* In the first second the new site's own SMRs come (docs/cpm.md 6.4). */
+static void
+late_senders_wait(void **state)
+{
+	struct rig *r = *state;
+	struct xtr *x = &r->n->x;
+	const struct addr rloc = A(ITR);
+	const struct eid_entry e = { .eid = E(VM),
+		.changed_ms = (int64_t)clock_wall_ms(x->clock) };
+
+	node_run(r->n, 999);
+	assert_false(smr_late_sender(x, &e, &rloc, NULL));
+	node_run(r->n, 1);
+	assert_true(smr_late_sender(x, &e, &rloc, NULL));
+}
+
 /* All together; strangers cannot use up what the known ones have. */
 static void
 totals(void **state)
@@ -181,6 +197,7 @@ main(void)
 		TEST(known),
 		TEST(strangers),
 		TEST(late_senders),
+		TEST(late_senders_wait),
 		TEST(totals),
 		TEST(pitrs_are_told),
 	};
