@@ -321,6 +321,7 @@ resume(struct xtr *x, struct eid_entry *e)
 	smr_commit(x, e);
 }
 
+/* Over 100 lines: one case for each action of the table, and nothing else. */
 void
 mobility_act(struct xtr *x, struct eid_entry *e, uint8_t action,
     enum eid_state before, const struct cpm_in *in)
