@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/auth.h"
 #include "common/lisp.h"
 #include "common/msg.h"
 #include "xtr/input.h"
@@ -293,4 +294,30 @@ output_drop(struct xtr *x)
 	x->counters.output_errors += x->output->n;
 	x->output->n = 0;
 	x->output->used = 0;
+}
+
+void
+output_map_notify_ack(struct xtr *x, const struct datagram *dg,
+    const struct map_notify *m, const struct auth_key *key)
+{
+	const struct map_notify ack = {
+		.type = LISP_MAP_NOTIFY_ACK,
+		.nonce = m->nonce,
+		.auth = { .key_id = key->key_id,
+		    .algorithm = key->algorithm,
+		    .len = auth_len(key) },
+		.n_records = m->n_records,
+	};
+	uint8_t bytes[LISP_MSG_MAX];
+	struct wire_writer w = wire_writer(bytes, sizeof(bytes));
+
+	map_notify_header(&w, &ack);
+	wire_put_bytes(&w, m->records.at, m->records.len);
+	if (w.err || auth_sign(bytes, wire_written(&w), key)) {
+		x->counters.output_errors++;
+		return;
+	}
+	output_send(x, dg->to.afi == dg->from.afi ? &dg->to : NULL, &dg->from,
+	    dg->port, bytes, wire_written(&w));
+	x->counters.map_notify_ack_sent++;
 }

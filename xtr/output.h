@@ -13,6 +13,8 @@
  */
 #include <stdint.h>
 
+#include "common/auth.h"
+#include "common/msg.h"
 #include "xtr/xtr.h"
 
 #define OUTPUT_QUEUE_MAX (64u << 20)
@@ -49,5 +51,12 @@ void output_divert(struct xtr *,
     void (*fn)(void *arg, const struct addr *to, uint16_t port,
 	const uint8_t *bytes, size_t len),
     void *arg);
+
+/*
+ * Acknowledges the Map-Notify 'm' in 'dg': same nonce, same records, our MAC
+ * with 'key' (RFC 9301 5.7, RFC 9437 5).
+ */
+void output_map_notify_ack(struct xtr *, const struct datagram *dg,
+    const struct map_notify *m, const struct auth_key *key);
 
 #endif

@@ -173,34 +173,6 @@ acknowledge_all(
 	return any;
 }
 
-/* Same nonce, same records, our MAC. */
-static void
-send_ack(struct reg_server *s, const struct auth_key *key,
-    const struct datagram *dg, const struct map_notify *m)
-{
-	struct xtr *x = s->x;
-	const struct map_notify ack = {
-		.type = LISP_MAP_NOTIFY_ACK,
-		.nonce = m->nonce,
-		.auth = { .key_id = key->key_id,
-		    .algorithm = key->algorithm,
-		    .len = auth_len(key) },
-		.n_records = m->n_records,
-	};
-	uint8_t bytes[LISP_MSG_MAX];
-	struct wire_writer w = wire_writer(bytes, sizeof(bytes));
-
-	map_notify_header(&w, &ack);
-	wire_put_bytes(&w, m->records.at, m->records.len);
-	if (w.err || auth_sign(bytes, wire_written(&w), key)) {
-		x->counters.output_errors++;
-		return;
-	}
-	output_send(x, dg->to.afi == dg->from.afi ? &dg->to : NULL, &dg->from,
-	    dg->port, bytes, wire_written(&w));
-	x->counters.map_notify_ack_sent++;
-}
-
 static enum err
 unsolicited(struct reg_server *s, const struct auth_key *key,
     const struct datagram *dg, const struct map_notify *m)
@@ -215,7 +187,7 @@ unsolicited(struct reg_server *s, const struct auth_key *key,
 	verdict = nonce_check(s, key, m->nonce);
 	if (verdict == NONCE_OLD)
 		return ERR_REPLAY;
-	send_ack(s, key, dg, m);
+	output_map_notify_ack(x, dg, m, key);
 	if (verdict == NONCE_SEEN)
 		return ERR_OK;
 	nonce_accept(s, m->nonce);

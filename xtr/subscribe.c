@@ -431,33 +431,6 @@ subscribe_on_uncached(struct xtr *x, const struct eid *eid)
 
 /* --- Map-Notifies --- */
 
-/* Same nonce, same records, our MAC. */
-static void
-send_ack(struct xtr *x, const struct datagram *dg, const struct map_notify *m,
-    const struct auth_key *key)
-{
-	const struct map_notify ack = {
-		.type = LISP_MAP_NOTIFY_ACK,
-		.nonce = m->nonce,
-		.auth = { .key_id = key->key_id,
-		    .algorithm = key->algorithm,
-		    .len = auth_len(key) },
-		.n_records = m->n_records,
-	};
-	uint8_t bytes[LISP_MSG_MAX];
-	struct wire_writer w = wire_writer(bytes, sizeof(bytes));
-
-	map_notify_header(&w, &ack);
-	wire_put_bytes(&w, m->records.at, m->records.len);
-	if (w.err || auth_sign(bytes, wire_written(&w), key)) {
-		x->counters.output_errors++;
-		return;
-	}
-	output_send(x, dg->to.afi == dg->from.afi ? &dg->to : NULL, &dg->from,
-	    dg->port, bytes, wire_written(&w));
-	x->counters.map_notify_ack_sent++;
-}
-
 /* RFC 9437 5: no locator, ACT 5: the Map-Server has ended it. */
 static bool
 is_end(const struct mapping *m)
@@ -624,7 +597,7 @@ subscribe_on_map_notify(
 	else
 		err = published(x, dg, m);
 	if (!err)
-		send_ack(x, dg, m, &server->key.key);
+		output_map_notify_ack(x, dg, m, &server->key.key);
 	else
 		x->counters.publication_ignored++;
 	return err;
